@@ -1,0 +1,51 @@
+# What is done with a clone of Specola. `make help` lists it.
+PYTHON ?= python3
+VENV := .venv/bin
+TESTS ?= tests
+
+# PORT and DATA choose the port (8080) and the data folder of `make run`.
+SETTINGS := $(if $(PORT),SPECOLA_BIND=127.0.0.1:$(PORT)) $(if $(DATA),SPECOLA_DATA=$(abspath $(DATA)))
+
+.DEFAULT_GOAL := help
+.PHONY: help run setup images check format test test-quick bench wheel pin clean
+
+help: ## List what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: setup ## Install what is missing and start the platform (PORT=8080 DATA=/var/lib/specola)
+	@exec env $(SETTINGS) $(VENV)/specola up
+
+setup: ## Install what is missing, without starting anything
+	@$(PYTHON) -m scripts.setup run
+
+images: ## Build the demonstration images
+	@$(PYTHON) -m scripts.images
+
+check: ## Check format, lint, types, import contracts, sizes, front end, scripts, links, words
+	@$(PYTHON) -m scripts.setup check
+	@$(VENV)/python -m scripts.check
+
+format: ## Format the code
+	@$(VENV)/ruff format --quiet .
+	@$(VENV)/ruff check --fix --quiet .
+
+test: ## Run all tests, with real engines, database and browser (TESTS=tests/gateway for some)
+	@$(PYTHON) -m scripts.setup test
+	@$(VENV)/python -m scripts.tests $(TESTS)
+
+test-quick: ## Run the tests that need no container engine, database server or browser
+	@$(VENV)/python -m pytest $(TESTS) -m "not containers and not browser and not postgres and not slow" --numprocesses 3 --dist loadfile
+
+bench: ## Measure side by side with peers, and print one table
+	@$(PYTHON) -m scripts.setup test
+	@$(VENV)/python -m bench
+
+wheel: ## Build the wheel, with pages, scripts and migrations in it, into dist/
+	@$(PYTHON) -m scripts.setup check
+	@$(VENV)/python -m scripts.wheel
+
+pin: ## Pin all dependencies anew (needs uv)
+	@scripts/pin
+
+clean: ## Remove what was built; data and images stay
+	@rm -rf .venv dist src/specola/web/static/dist frontend/node_modules .mypy_cache .ruff_cache .pytest_cache

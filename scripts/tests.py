@@ -1,0 +1,33 @@
+"""All tests on two processes; what fails there is run once more, alone, and both outcomes are told.
+
+A test that passes only alone is flaky: it is printed as such, and is a fault of the product or of the test that somebody has to
+find. It does not stop a change that has nothing to do with it.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+# More than these is not chance.
+MOST = 4
+FAILED = 1
+RECORD = Path(".pytest_cache/v/cache/lastfailed")
+
+
+def main(argv: list[str]) -> int:
+    """Run the tests that the arguments name; return pytest's exit code."""
+    run = [sys.executable, "-m", "pytest", *argv]
+    RECORD.unlink(missing_ok=True)
+    code = subprocess.call([*run, "--numprocesses", "2", "--dist", "loadgroup"])
+    if code != FAILED:
+        return code
+    failed = list(json.loads(RECORD.read_text(encoding="utf-8"))) if RECORD.exists() else []
+    if not 0 < len(failed) <= MOST:
+        return code
+    print("\nOnce more, alone; what passes now is flaky, and a fault to be found:", *failed, sep="\n  ", flush=True)
+    return subprocess.call([*run, "--last-failed", "--last-failed-no-failures", "none", "-rA"])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

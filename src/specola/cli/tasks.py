@@ -1,0 +1,202 @@
+"""`specola ls`, `show`, `logs`, `open`, `stop` and `rm`: tasks that are there."""
+
+import os
+import sys
+import webbrowser
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import click
+
+from specola.cli import output
+from specola.cli.client import Client, connected, part
+from specola.cli.failures import AnsweredError
+from specola.domain.errors import MissingError, WaitError
+
+__all__ = ["COMMANDS", "FINAL", "address_of", "log_lines", "print_task", "show_address"]
+
+LONGEST_WAIT = 60.0
+FINAL = frozenset({"finished", "failed", "stopped"})
+
+
+def pages(client: Client, query: Mapping[str, Any]) -> Iterator[Any]:
+    """Yield tasks page by page."""
+    cursor = None
+    while True:
+        page = client.get("/tasks", {**query, "cursor": cursor})
+        yield from page["tasks"]
+        cursor = page["cursor"]
+        if cursor is None:
+            return
+
+
+@click.command("ls")
+@click.option("--all", "everything", is_flag=True, help="Ended tasks too.")
+@output.json_option
+def list_tasks(*, everything: bool, as_json: bool) -> None:
+    """List your tasks, the latest first."""
+    tasks = list(pages(connected(), {"live": not everything, "most": 200}))
+    if as_json:
+        output.print_json(tasks)
+        return
+    if not tasks:
+        output.note("No tasks." if everything else "No live tasks. Start one: specola run SOFTWARE")
+        return
+    rows = [
+        (
+            task["name"],
+            output.state_word(task["state"]),
+            task["title"],
+            task["computing"],
+            output.age(task["created"]),
+            " ".join(interface["name"] for interface in task["interfaces"]),
+        )
+        for task in tasks
+    ]
+    output.table(("NAME", "STATE", "SOFTWARE", "COMPUTING", "AGE", "INTERFACES"), rows)
+
+
+@click.command("show")
+@click.argument("task")
+@output.json_option
+def show_task(task: str, *, as_json: bool) -> None:
+    """Show one task, by name or id."""
+    client = connected()
+    found = client.get(f"/tasks/{part(task)}")
+    if as_json:
+        output.print_json(found)
+        return
+    print_task(found)
+    events = client.get(f"/tasks/{part(found['id'])}/events")
+    click.echo("")
+    for event in events[-10:]:
+        click.echo(f"{click.style(event['at'][11:19], dim=True)}  {event['sentence']}")
+
+
+def print_task(task: Mapping[str, Any]) -> None:
+    """Print what is known of a task."""
+    resources, image = task["resources"], task["image"]
+    unseen = task["unseen_since"]
+    output.facts(
+        (
+            ("name", task["name"]),
+            ("id", task["id"]),
+            ("state", f"{output.state_word(task['state'])}, for {output.age(task['since'])}"),
+            ("reason", " ".join(filter(None, (task["reason"]["sentence"], task["reason"]["hint"])))),
+            ("not seen", f"for {output.age(unseen)}" if unseen else ""),
+            ("software", f"{task['title']}, {task['release']}"),
+            ("image", " ".join(filter(None, (image["reference"], image["digest"])))),
+            ("computing", task["computing"]),
+            ("size", f"{resources['cpus']:g} CPU, {output.size(resources['memory'])}"),
+            ("page", task["url"]),
+        )
+    )
+    if task["interfaces"]:
+        click.echo("")
+        rows = [
+            (one["name"], one["protocol"], str(one["port"]), "yes" if one["ready"] else "no", one["url"])
+            for one in task["interfaces"]
+        ]
+        output.table(("INTERFACE", "PROTOCOL", "PORT", "READY", "ADDRESS"), rows)
+
+
+@click.command("logs")
+@click.argument("task")
+@click.option("-f", "--follow", is_flag=True, help="Go on until the task ends.")
+@click.option("--tail", type=click.IntRange(min=0), help="Only the last lines, so many.")
+@output.json_option
+def print_logs(task: str, *, follow: bool, tail: int | None, as_json: bool) -> None:
+    """Print what a task wrote, during its life and after."""
+    for line in log_lines(connected(), task, follow=follow, tail=tail):
+        if as_json:
+            click.echo(output.one_line(line))
+        else:
+            click.echo(line["text"], err=line["stream"] == "stderr" and not output.terminal())
+
+
+def log_lines(client: Client, task: str, *, follow: bool = False, tail: int | None = None) -> Iterator[Any]:
+    """Yield the lines of a task's log. Raises AnsweredError if they end in a failure."""
+    for line in client.lines(f"/tasks/{part(task)}/logs", {"follow": follow, "tail": tail}):
+        if "problem" in line:
+            raise AnsweredError(503, line["problem"])
+        yield line
+
+
+def address_of(task: Mapping[str, Any], interface: str | None) -> str:
+    """Return where an interface is opened: the one named, else the first for browsers. Raises MissingError."""
+    there = task["interfaces"]
+    if interface is not None:
+        there = [one for one in there if one["name"] == interface]
+    browsable = [one for one in there if one["protocol"] in {"http", "https"}]
+    if not there:
+        names = ", ".join(one["name"] for one in task["interfaces"]) or "none"
+        raise MissingError("interface", interface or task["name"], hint=f"Interfaces of {task['name']}: {names}.")
+    return str((browsable or there)[0]["url"])
+
+
+def show_address(url: str) -> None:
+    """Open an address in a browser; where there is none, print it."""
+    graphical = sys.platform == "darwin" or bool(
+        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or os.environ.get("BROWSER")
+    )
+    if not (graphical and url.startswith("http") and webbrowser.open(url)):
+        click.echo(url)
+
+
+@click.command("open")
+@click.argument("task")
+@click.argument("interface", required=False)
+@output.json_option
+def open_task(task: str, interface: str | None, *, as_json: bool) -> None:
+    """Open a task's INTERFACE in the browser; without a browser, print its address."""
+    url = address_of(connected().get(f"/tasks/{part(task)}"), interface)
+    if as_json:
+        output.print_json({"url": url})
+    else:
+        show_address(url)
+
+
+@click.command("stop")
+@click.argument("task")
+@click.option("--wait", type=click.FloatRange(min=0), default=0, metavar="SECONDS", help="Wait until it has ended.")
+@output.json_option
+def stop_task(task: str, *, wait: float, as_json: bool) -> None:
+    """Stop a task."""
+    client = connected()
+    stopped = client.call("POST", f"/tasks/{part(task)}/stop")
+    left = wait
+    while left > 0 and stopped["state"] not in FINAL:
+        step = min(left, LONGEST_WAIT)
+        query = {"wait": step, "until": "ended"}
+        stopped = client.get(f"/tasks/{part(stopped['id'])}", query, seconds=step + LONGEST_WAIT)
+        left -= step
+    if as_json:
+        output.print_json(stopped)
+    else:
+        click.echo(f"{stopped['name']}: {output.state_word(stopped['state'])}")
+    if wait and stopped["state"] not in FINAL:
+        raise WaitError(stopped["name"], stopped["state"], wait)
+
+
+@click.command("rm")
+@click.argument("task")
+@output.json_option
+def remove_task(task: str, *, as_json: bool) -> None:
+    """Remove an ended task, its record and its logs. Your home stays."""
+    client = connected()
+    found = client.get(f"/tasks/{part(task)}")
+    client.call("DELETE", f"/tasks/{part(found['id'])}")
+    if as_json:
+        output.print_json({"removed": found["id"]})
+    else:
+        click.echo(f"{found['name']}: removed")
+
+
+COMMANDS: Mapping[str, click.Command] = {
+    "ls": list_tasks,
+    "show": show_task,
+    "logs": print_logs,
+    "open": open_task,
+    "stop": stop_task,
+    "rm": remove_task,
+}

@@ -1,0 +1,1 @@
+"""Adapters of the computing port, one folder for each kind of computing."""

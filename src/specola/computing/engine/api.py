@@ -1,0 +1,141 @@
+"""The connection to one engine: aiodocker, and beside it the two kinds of stream that it does not give."""
+
+import asyncio
+import contextlib
+import io
+import json
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+from aiodocker import Docker
+from aiodocker.exceptions import DockerError
+
+__all__ = ["Engine"]
+
+Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+CONNECT = 5.0
+HEAD = 64 * 1024
+
+
+class Engine:
+    """One engine's API. Connects when first asked, so that it can be made before there is an event loop."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self._docker: Docker | None = None
+        self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def docker(self) -> Docker:
+        """The client for questions and orders."""
+        if self._docker is None:
+            self._docker = Docker(self.address, session=self._open())
+        return self._docker
+
+    async def close(self) -> None:
+        """Close every connection."""
+        docker, self._docker = self._docker, None
+        session, self._session = self._session, None
+        if docker is not None:
+            await docker.close()
+        if session is not None:
+            await session.close()
+
+    @contextlib.asynccontextmanager
+    async def stream(self, path: str, params: Mapping[str, str]) -> AsyncIterator[aiohttp.StreamReader]:
+        """Ask for an answer that does not end by itself, and give its bytes as they come.
+
+        aiodocker reads such answers too, but takes a broken connection for the end, and drops which stream of the
+        container a line came from.
+        """
+        async with self._open().get(f"{await self._base()}/{path}", params=params) as answer:
+            if answer.status >= 400:
+                raise DockerError(answer.status, await _message(answer))
+            yield answer.content
+
+    async def get(self, path: str, params: Mapping[str, str]) -> Any:
+        """Ask one question; aiodocker has no parameter for some of ours."""
+        async with self._open().get(f"{await self._base()}/{path}", params=params) as answer:
+            if answer.status >= 400:
+                raise DockerError(answer.status, await _message(answer))
+            return await answer.json(content_type=None)
+
+    async def put_archive(self, container: str, path: str, content: io.BytesIO) -> None:
+        """Unpack a tar below `path` in a container."""
+        where = f"{await self._base()}/containers/{container}/archive"
+        headers = {"Content-Type": "application/x-tar"}
+        async with self._open().put(where, params={"path": path}, data=content, headers=headers) as answer:
+            if answer.status >= 400:
+                raise DockerError(answer.status, await _message(answer))
+
+    async def load(self, archive: bytes) -> None:
+        """Load an image from the format of `docker save`; what went wrong may stand in a good answer."""
+        headers = {"Content-Type": "application/x-tar"}
+        async with self._open().post(
+            f"{await self._base()}/images/load", data=io.BytesIO(archive), headers=headers
+        ) as answer:
+            text = await _message(answer)
+            if answer.status >= 400 or '"error"' in text:
+                raise DockerError(max(answer.status, 500), text)
+
+    async def hijack(self, path: str, body: Mapping[str, Any]) -> Connection:
+        """Post `body`, and take over the connection, whose halves can then be ended one by one."""
+        await self._base()
+        reader, writer = await asyncio.wait_for(self._connect(), CONNECT)
+        try:
+            payload = json.dumps(body).encode()
+            lines = (
+                f"POST /{self.docker.api_version}/{path} HTTP/1.1",
+                "Host: engine",
+                "Connection: Upgrade",
+                "Upgrade: tcp",
+                "Content-Type: application/json",
+                f"Content-Length: {len(payload)}",
+            )
+            writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + payload)
+            head = await reader.readuntil(b"\r\n\r\n")
+            await _check_switched(head, reader)
+        except BaseException:
+            writer.close()
+            raise
+        return reader, writer
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            connector: aiohttp.BaseConnector
+            # No limit: every stream of logs and events holds a connection of its own.
+            if self.address.startswith("unix://"):
+                connector = aiohttp.UnixConnector(self.address.removeprefix("unix://"), limit=0)
+            else:
+                connector = aiohttp.TCPConnector(limit=0)
+            timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT)
+            self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, trust_env=False)
+        return self._session
+
+    async def _base(self) -> str:
+        if self.docker.api_version == "auto":
+            await self.docker.version()
+        return f"{self.docker.docker_host}/{self.docker.api_version}"
+
+    async def _connect(self) -> Connection:
+        if self.address.startswith("unix://"):
+            return await asyncio.open_unix_connection(self.address.removeprefix("unix://"), limit=HEAD)
+        parts = urlsplit(self.address)
+        return await asyncio.open_connection(parts.hostname, parts.port or 2375, limit=HEAD)
+
+
+async def _check_switched(head: bytes, reader: asyncio.StreamReader) -> None:
+    status = int(head.split(b" ", 2)[1])
+    # An engine may answer 200 instead of 101 and switch all the same.
+    if status not in {101, 200}:
+        raise DockerError(status, (await reader.read(HEAD)).decode(errors="replace"))
+
+
+async def _message(answer: aiohttp.ClientResponse) -> str:
+    text = await answer.text()
+    try:
+        return str(json.loads(text)["message"])
+    except (ValueError, KeyError, TypeError):
+        return text

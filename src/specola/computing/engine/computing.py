@@ -1,0 +1,291 @@
+"""The verbs of a computing of kind `engine`."""
+
+import asyncio
+import contextlib
+import json
+import math
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from aiodocker.exceptions import DockerError
+
+from specola.clock import Clock
+from specola.computing.engine.api import Engine
+from specola.computing.engine.config import EngineSettings
+from specola.computing.engine.errors import NO_CONNECTION, ContainerGoneError, NameInUseError, asking, is_missing, told
+from specola.computing.engine.facts import Facts
+from specola.computing.engine.firewall import Firewall
+from specola.computing.engine.frames import lines
+from specola.computing.engine.homes import Homes
+from specola.computing.engine.images import Images
+from specola.computing.engine.kernel import out_of_memory
+from specola.computing.engine.launching import Host, Launcher
+from specola.computing.engine.locks import alone
+from specola.computing.engine.names import HELPER, TASK, Names
+from specola.computing.engine.networks import Networks
+from specola.computing.engine.observing import Sample, ended, listed, measured
+from specola.computing.engine.quirks import Memory
+from specola.computing.engine.reach import Reach
+from specola.computing.engine.registry import Registry
+from specola.computing.engine.sockets import HERE, listeners
+from specola.computing.engine.stream import ExecStream, run
+from specola.computing.engine.trial import run_trial
+from specola.computing.tcp import SocketStream
+from specola.domain.budget import Budget
+from specola.domain.computing import (
+    Handle,
+    ImageDetails,
+    Launch,
+    LogLine,
+    Observation,
+    Phase,
+    Probe,
+    Usage,
+)
+from specola.domain.errors import ComputingUnreachableError
+from specola.domain.reference import ImageReference
+from specola.domain.task import TaskId
+from specola.ports.computing import Report, Stream
+
+__all__ = ["EngineComputing"]
+
+# What an engine calls the events after which a task may look different ("died", "remove": Podman).
+EVENTS = frozenset({"create", "start", "die", "died", "oom", "stop", "kill", "pause", "unpause", "destroy", "remove"})
+# How many containers are measured at the same time.
+WIDTH = 16
+
+
+class EngineComputing:
+    """Tasks are containers of one engine, Docker or Podman; the handle of a task is its container's name."""
+
+    def __init__(self, *, name: str, settings: EngineSettings, installation: str, data: Path, clock: Clock) -> None:
+        self.name = name
+        self._settings = settings
+        self._clock = clock
+        self._names = Names(installation)
+        self._locks = data / "launching"
+        self._engine = Engine(settings.address)
+        reach = Reach(settings.insecure_registries)
+        self._images = Images(computing=name, clock=clock, reach=reach)
+        self._networks = Networks(
+            pool=settings.networks,
+            rest=settings.network_rest,
+            file=data / "networks" / f"{name}.json",
+            names=self._names,
+            clock=clock,
+        )
+        self._memory = Memory(data / "engines" / f"{name}.json", settings.address)
+        self._launcher = Launcher(
+            computing=name,
+            engine=self._engine,
+            names=self._names,
+            images=self._images,
+            networks=self._networks,
+            homes=Homes(data / "homes"),
+            memory=self._memory,
+            helper=settings.helper,
+            processes=settings.processes,
+        )
+        self._registry = Registry(reach)
+        self._facts: Facts | None = None
+        self._samples: dict[Handle, Sample] = {}
+
+    async def probe(self, budget: Budget) -> Probe:
+        """Ask the engine what it is; whether tasks can be kept from this host is looked at here."""
+        async with budget.spend(), asking(self.name):
+            self._facts = None
+            facts = await self._learn()
+            wall = self._firewall(facts)
+            near = await wall.neighbours() if facts.protects(self._settings, wall) else ()
+            complaint = await self._try(facts)
+            return await asyncio.to_thread(facts.probe, self._settings, wall, neighbours=near, complaint=complaint)
+
+    async def launch(self, launch: Launch, *, report: Report, budget: Budget) -> Handle:
+        """Start a container, or find it started under this task's name."""
+        try:
+            async with budget.spend(), alone(self._locks / launch.task), asking(self.name):
+                facts = await self._learn()
+                wall = self._firewall(facts)
+                host = Host(facts, wall if facts.protects(self._settings, wall) else None)
+                return await self._launcher.launch(launch, host=host, report=report)
+        except (ContainerGoneError, NameInUseError) as error:
+            raise ComputingUnreachableError(self.name, f"something changed meanwhile ({error})") from error
+
+    async def observe(self, handles: Collection[Handle]) -> Mapping[Handle, Observation]:
+        """Look at all by one list; those that ended are inspected, all at the same time."""
+        if not handles:
+            return {}
+        async with asking(self.name, seconds=self._settings.answer):
+            direct = await self._direct()
+            found = {Names.handle(one): one for one in await self._list()}
+            seen = {
+                one: listed(found[one], direct=direct) if one in found else Observation.forgotten() for one in handles
+            }
+            over = [handle for handle, one in seen.items() if one.phase is Phase.ENDED]
+            return seen | dict(zip(over, await asyncio.gather(*map(self._ended, over)), strict=True))
+
+    async def stop(self, handle: Handle, *, grace: timedelta) -> None:
+        """Ask the container's first process to end, wait, then kill."""
+        seconds = math.ceil(grace.total_seconds())
+        with contextlib.suppress(ContainerGoneError):
+            async with asking(self.name, seconds=self._settings.answer + seconds):
+                await self._engine.docker.containers.container(handle).stop(t=seconds)
+
+    async def remove(self, handle: Handle) -> None:
+        """Remove the container with the credential in it, then its network."""
+        task = handle.removeprefix(self._names.of(""))
+        async with asking(self.name, seconds=self._settings.answer):
+            await self._launcher.clear(task)
+        self._samples.pop(handle, None)
+
+    async def discover(self) -> Mapping[TaskId, Handle]:
+        """Find the containers with this installation's label."""
+        async with asking(self.name, seconds=self._settings.answer):
+            found = await self._list()
+        return {one["Labels"][TASK]: Names.handle(one) for one in found if TASK in one["Labels"]}
+
+    async def dial(self, handle: Handle, port: int) -> Stream:
+        """Connect to the container's own address or published port; else relay by the helper inside it.
+
+        Many servers listen on the container's own loopback only. Then its address refuses, and a published port (of an
+        engine without root) accepts and breaks off, so for the latter the kernel is asked first.
+        """
+        try:
+            async with asking(self.name, seconds=self._settings.answer):
+                address = (await self.observe([handle]))[handle].addresses.get(port)
+                if address is not None and await self._direct():
+                    with contextlib.suppress(ConnectionRefusedError):
+                        return await SocketStream.connect(*address)
+                where = await self._listeners(handle, port)
+                if where is not None and not where:
+                    raise ComputingUnreachableError(self.name, f"nothing listens on port {port} of the task")
+                if address is not None and (where is None or where - HERE):
+                    return await SocketStream.connect(*address)
+                return await ExecStream.open(self._engine, handle, [HELPER, "nc", "127.0.0.1", str(port)])
+        except ContainerGoneError as error:
+            raise ComputingUnreachableError(self.name, "the task is not running") from error
+
+    async def close(self) -> None:
+        """Close the connections to engine and registries."""
+        await self._engine.close()
+        await self._registry.close()
+
+    async def watch(self) -> AsyncIterator[Handle]:
+        """Yield the handle of each container of ours that the engine tells an event of."""
+        filters = json.dumps({"type": ["container"], "label": [self._names.selector]})
+        async with asking(self.name), self._engine.stream("events", {"filters": filters}) as stream:
+            while line := await stream.readline():
+                event = json.loads(line)
+                name = ((event.get("Actor") or {}).get("Attributes") or {}).get("name")
+                if name and str(event.get("Action") or event.get("status")).partition(":")[0] in EVENTS:
+                    yield str(name)
+            raise ComputingUnreachableError(self.name, "the stream of events ended")
+
+    async def logs(self, handle: Handle, *, follow: bool = False, tail: int | None = None) -> AsyncIterator[LogLine]:
+        """Yield what the container wrote to output and error output."""
+        params = {"stdout": "1", "stderr": "1", "timestamps": "1", "follow": "1" if follow else "0"}
+        params["tail"] = "all" if tail is None else str(tail)
+        with contextlib.suppress(ContainerGoneError):
+            async with asking(self.name), self._engine.stream(f"containers/{handle}/logs", params) as stream:
+                async for line in lines(stream):
+                    yield line
+
+    async def usage(self, handles: Collection[Handle]) -> Mapping[Handle, Usage]:
+        """Measure the containers, a number of them at the same time; CPU use is since the last measurement."""
+        width = asyncio.Semaphore(WIDTH)
+
+        async def one(handle: Handle) -> Usage | None:
+            async with width:
+                return await self._measure(handle)
+
+        async with asking(self.name, seconds=self._settings.answer):
+            found = await asyncio.gather(*(one(handle) for handle in handles))
+        return {handle: usage for handle, usage in zip(handles, found, strict=True) if usage is not None}
+
+    async def inspect_image(self, reference: str, budget: Budget) -> ImageDetails:
+        """Read an image's details from the engine, or else from its registry."""
+        wanted = ImageReference.parse(reference)
+        async with budget.spend():
+            async with asking(self.name):
+                image = await self._images.find(self._engine.docker, reference)
+                if image is not None:
+                    return image.details(wanted)
+                machine = (await self._learn()).machine
+            return await self._registry.inspect(wanted, machine=machine)
+
+    async def execute(self, handle: Handle, command: Sequence[str], *, budget: Budget) -> tuple[int, bytes, bytes]:
+        """Run a command as the user that the container runs as."""
+        try:
+            async with budget.spend(), asking(self.name):
+                return await run(self._engine, handle, command)
+        except ContainerGoneError as error:
+            raise ComputingUnreachableError(self.name, "the task is not running") from error
+
+    async def _try(self, facts: Facts) -> str:
+        """Run a trial container unless one has run here before; return what the engine complained of."""
+        if not self._settings.helper.is_file():
+            return ""
+        name = f"specola-{self._names.installation}-trial"
+        async with alone(self._locks / "trial"):
+            if await asyncio.to_thread(self._memory.read) is not None:
+                return ""
+            helper = await asyncio.to_thread(self._settings.helper.read_bytes)
+            try:
+                quirks = await run_trial(self._engine, helper=helper, machine=facts.machine, name=name)
+            except DockerError as error:
+                if error.status == NO_CONNECTION:
+                    raise
+                return told(error.message)
+            self._launcher.learn(quirks)
+            return ""
+
+    async def _listeners(self, handle: Handle, port: int) -> frozenset[str] | None:
+        """Return where a port is listened to in the container; None: that cannot be seen from here."""
+        if not self._settings.is_local:
+            return None
+        state = (await self._engine.docker.containers.container(handle).show())["State"]
+        return await asyncio.to_thread(listeners, int(state.get("Pid") or 0), port)
+
+    async def _learn(self) -> Facts:
+        if self._facts is None:
+            docker = self._engine.docker
+            # The first question settles which version of the API is spoken.
+            version = await docker.version()
+            self._facts = Facts.read(version, await docker.system.info())
+        return self._facts
+
+    async def _direct(self) -> bool:
+        return self._settings.is_local and not (await self._learn()).rootless
+
+    def _firewall(self, facts: Facts) -> Firewall:
+        return Firewall(
+            installation=self._names.installation, pool=self._settings.networks, names_from_bridge=facts.is_podman
+        )
+
+    async def _list(self) -> list[dict[str, Any]]:
+        filters = json.dumps({"label": [self._names.selector]})
+        found: list[dict[str, Any]] = await self._engine.get("containers/json", {"all": "1", "filters": filters})
+        return found
+
+    async def _ended(self, handle: Handle) -> Observation:
+        try:
+            answer = await self._engine.docker.containers.container(handle).show()
+            return await asyncio.to_thread(ended, answer, out_of_memory=out_of_memory)
+        except DockerError as error:
+            if is_missing(error):
+                return Observation.forgotten()
+            raise
+
+    async def _measure(self, handle: Handle) -> Usage | None:
+        try:
+            answer = await self._engine.get(f"containers/{handle}/stats", {"stream": "0", "one-shot": "1"})
+        except DockerError as error:
+            if is_missing(error) or "not running" in error.message:
+                return None
+            raise
+        if not answer or not (answer.get("cpu_stats") or {}).get("cpu_usage", {}).get("total_usage"):
+            return None
+        usage, self._samples[handle] = measured(answer, at=self._clock.now(), before=self._samples.get(handle))
+        return usage

@@ -1,0 +1,85 @@
+"""Settings of a computing of kind `engine`: one container engine that speaks the Docker Engine API."""
+
+import os
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from specola.domain.errors import InvalidError
+from specola.domain.reference import ImageReference
+
+__all__ = ["EngineSettings", "usual_sockets"]
+
+
+def usual_sockets() -> tuple[Path, ...]:
+    """Return where Docker and Podman listen unless told otherwise, those of this user first."""
+    run = os.environ.get("XDG_RUNTIME_DIR")
+    own = [Path(run) / "docker.sock", Path(run) / "podman/podman.sock"] if run and os.geteuid() != 0 else []
+    return (*own, Path("/run/docker.sock"), Path("/var/run/docker.sock"), Path("/run/podman/podman.sock"))
+
+
+class EngineSettings(BaseModel):
+    """How one engine is reached and what tasks get there."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: str = ""
+    """`unix:///run/podman/podman.sock`, a bare path, or `tcp://host:port`; empty: the first usual socket there is."""
+    networks: IPv4Network = IPv4Network("10.213.0.0/16")
+    """The pool of addresses that tasks' networks, of 8 addresses each, are taken from in rotation."""
+    network_rest: Annotated[float, Field(ge=0)] = 600.0
+    """Seconds for which the addresses of an ended task are not given to another."""
+    helper: Path = Path("/bin/busybox")
+    """The static helper that is placed in each container, as Debian's busybox-static has it."""
+    processes: Annotated[int, Field(ge=16, le=65536)] = 4096
+    """The most processes and threads of one task."""
+    answer: Annotated[float, Field(gt=0)] = 20.0
+    """Seconds to wait for an answer where the caller has no budget of its own."""
+    disk_low: Annotated[int, Field(ge=0)] = 5 * 1024**3
+    """Bytes; with less than this free where the engine keeps its images, a probe warns."""
+    insecure_registries: tuple[str, ...] = ()
+    """The registries, `HOST` or `HOST:PORT`, that are asked without TLS, also on this host itself."""
+    leave_host_reachable_from_tasks: bool = False
+    """True gives up the protection of this host's own listeners from tasks."""
+
+    @field_validator("url")
+    @classmethod
+    def _url_has_a_known_scheme(cls, value: str) -> str:
+        if value.startswith("/"):
+            return f"unix://{value}"
+        if value and not value.startswith(("unix:///", "tcp://", "http://")):
+            raise ValueError("the address of an engine is unix:///PATH or tcp://HOST:PORT")
+        return value
+
+    @field_validator("insecure_registries")
+    @classmethod
+    def _registries_are_named_as_images_name_them(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for one in value:
+            try:
+                named = ImageReference.parse(f"{one}/a").registry
+            except InvalidError:
+                named = ""
+            if not named or named != one or one == "localhost":
+                raise ValueError(f"“{one}” is no registry; write HOST:PORT, for example localhost:5000")
+        return value
+
+    @model_validator(mode="after")
+    def _pool_is_large_enough(self) -> Self:
+        if self.networks.prefixlen > 28:
+            raise ValueError("the pool of networks has to hold at least two networks of 8 addresses")
+        return self
+
+    @property
+    def address(self) -> str:
+        """Where the engine is: as set, or the first usual socket that exists."""
+        if self.url:
+            return self.url
+        sockets = usual_sockets()
+        return f"unix://{next((one for one in sockets if one.is_socket()), sockets[-1])}"
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the engine runs on this machine, so that its networks and folders are ours."""
+        return self.address.startswith("unix://")

@@ -1,0 +1,103 @@
+"""The one place where an engine's errors become ours."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import aiohttp
+from aiodocker.exceptions import DockerError
+
+from specola.domain.errors import ComputingUnreachableError, LaunchError, NoSpaceError
+
+__all__ = [
+    "NO_CONNECTION",
+    "ContainerGoneError",
+    "NameInUseError",
+    "asking",
+    "is_conflict",
+    "is_missing",
+    "told",
+    "translated",
+]
+
+# aiodocker reports that it could not connect as a status of its own.
+NO_CONNECTION = 900
+FULL = ("no space left on device", "disk quota exceeded")
+GONE = ("no such container", "no container with name or ID")
+BUSY = ("is already in use", "already exists", "name is in use", "is already being used")
+
+
+class ContainerGoneError(Exception):
+    """What was asked about is not there (any more); callers decide what that means."""
+
+
+class NameInUseError(Exception):
+    """The name was taken a moment ago, by another start of the same task."""
+
+
+@contextlib.asynccontextmanager
+async def asking(computing: str, *, seconds: float | None = None) -> AsyncIterator[None]:
+    """Turn whatever an engine, or the way to it, does wrong into our errors.
+
+    Parameters
+    ----------
+    computing
+        The computing's name, as errors call it.
+    seconds
+        How long to wait for answers; None: somebody above watches the time.
+
+    Raises
+    ------
+    ComputingUnreachableError
+        It does not answer, the connection broke, or it is in trouble itself (a 5xx that names nothing of ours).
+    NoSpaceError
+        Its disk is full.
+    ContainerGoneError, NameInUseError
+        See there; they never leave the adapter.
+    LaunchError
+        It refused what was asked.
+    """
+    limit = asyncio.timeout(seconds)
+    try:
+        async with limit:
+            yield
+    except TimeoutError as error:
+        if seconds is not None and limit.expired():
+            raise ComputingUnreachableError(computing, f"no answer within {seconds:g} s") from error
+        raise ComputingUnreachableError(computing, "the connection timed out") from error
+    except DockerError as error:
+        raise translated(computing, error) from error
+    except (aiohttp.ClientError, OSError, EOFError) as error:
+        raise ComputingUnreachableError(computing, told(str(error) or type(error).__name__)) from error
+
+
+def is_missing(error: DockerError) -> bool:
+    """Tell whether an answer means that a container, network or image is not there.
+
+    Podman answers 500 about a container that is removed between its finding it and its reading it.
+    """
+    return error.status == 404 or (error.status == 500 and any(word in error.message for word in GONE))
+
+
+def is_conflict(error: DockerError) -> bool:
+    """Tell whether a name is taken; Docker answers 409, Podman 500."""
+    return error.status in {409, 500} and any(word in error.message for word in BUSY)
+
+
+def translated(computing: str, error: DockerError) -> Exception:
+    """Return our error for one of an engine's."""
+    message = error.message.lower()
+    if any(word in message for word in FULL):
+        return NoSpaceError(computing)
+    if error.status == NO_CONNECTION:
+        return ComputingUnreachableError(computing, told(error.message))
+    if is_missing(error) or "is not running" in message:
+        return ContainerGoneError(error.message)
+    if is_conflict(error):
+        return NameInUseError(error.message)
+    return LaunchError(f"The engine refused: {told(error.message)}.", code="engine_refused")
+
+
+def told(message: str) -> str:
+    """Return an engine's message in one line, without its own full stop."""
+    return " ".join(message.split()).rstrip(".")[:500]

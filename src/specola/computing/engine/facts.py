@@ -1,0 +1,207 @@
+"""What an engine is: product, size, rootless or not, what it lacks; and the findings a probe makes of it."""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from specola.computing.engine.config import EngineSettings
+from specola.computing.engine.firewall import Firewall
+from specola.computing.engine.images import architecture
+from specola.domain.computing import Capability, Finding, Probe
+
+__all__ = ["Facts", "findings"]
+
+PODMAN = "Podman Engine"
+GIB = 1024**3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What an engine tells of itself."""
+
+    product: str
+    version: str
+    machine: str
+    cpus: int
+    memory: int
+    rootless: bool
+    folder: Path
+    limits_memory: bool
+    limits_processes: bool
+    limits_cpus: bool
+
+    @classmethod
+    def read(cls, version: Mapping[str, Any], info: Mapping[str, Any]) -> "Facts":
+        """Read the answers to `/version` and `/info`."""
+        names = {one.get("Name") for one in version.get("Components") or []}
+        security = info.get("SecurityOptions") or []
+        return cls(
+            product="podman" if PODMAN in names else "docker",
+            version=str(version.get("Version") or ""),
+            machine=architecture(str(version.get("Arch") or info.get("Architecture") or "")),
+            cpus=int(info.get("NCPU") or 0),
+            memory=int(info.get("MemTotal") or 0),
+            rootless=bool(info.get("Rootless")) or any("rootless" in one for one in security),
+            folder=Path(str(info.get("DockerRootDir") or "/")),
+            limits_memory=bool(info.get("MemoryLimit")),
+            limits_processes=bool(info.get("PidsLimit")),
+            limits_cpus=bool(info.get("CpuCfsQuota")),
+        )
+
+    @property
+    def is_podman(self) -> bool:
+        """Whether it is Podman, which asks the bridge for names and calls some events otherwise."""
+        return self.product == "podman"
+
+    def protects(self, settings: EngineSettings, firewall: Firewall) -> bool:
+        """Tell whether this host's listeners are kept from tasks."""
+        return (
+            settings.is_local
+            and not self.rootless
+            and firewall.possible
+            and not settings.leave_host_reachable_from_tasks
+        )
+
+    def probe(
+        self, settings: EngineSettings, firewall: Firewall, *, neighbours: Sequence[str] = (), complaint: str = ""
+    ) -> Probe:
+        """Return what a probe tells.
+
+        Parameters
+        ----------
+        neighbours
+            The installations that take networks from the same addresses.
+        complaint
+            What the engine said when it did not run a trial container.
+        """
+        abilities = {Capability.LOGS, Capability.EXECUTE, Capability.USAGE, Capability.WATCH, Capability.IMAGES}
+        if settings.is_local and not self.rootless:
+            abilities |= {Capability.HOMES, Capability.DIRECT_TCP}
+        if self.protects(settings, firewall):
+            abilities.add(Capability.ISOLATION)
+        return Probe(
+            product=self.product,
+            version=self.version,
+            architectures=(self.machine,),
+            cpus=float(self.cpus),
+            memory=self.memory,
+            capabilities=frozenset(abilities),
+            findings=(*_trial(complaint), *findings(self, settings, firewall, neighbours)),
+        )
+
+
+def findings(
+    facts: Facts, settings: EngineSettings, firewall: Firewall, neighbours: Sequence[str] = ()
+) -> tuple[Finding, ...]:
+    """Return what is missing or doubtful, the worst first."""
+    found = [
+        *_protection(facts, settings, firewall),
+        *_limits(facts),
+        *_things(settings),
+        *_room(facts, settings),
+        *_company(settings, neighbours),
+    ]
+    return tuple(sorted(found, key=lambda one: not one.serious))
+
+
+def _trial(complaint: str) -> list[Finding]:
+    if not complaint:
+        return []
+    return [
+        Finding(
+            code="no_start",
+            sentence=f"The engine answers but started no trial container: {complaint}.",
+            hint="Try “docker run” or “podman run” by hand on the engine's host.",
+            serious=True,
+        )
+    ]
+
+
+def _company(settings: EngineSettings, neighbours: Sequence[str]) -> list[Finding]:
+    if not neighbours:
+        return []
+    return [
+        Finding(
+            code="networks_shared",
+            sentence=f"Another installation on this host ({', '.join(neighbours)}) takes its tasks' networks from "
+            f"{settings.networks} too, so its packet filter rules also hold for tasks of this one.",
+            hint="Set another pool (networks) in the settings of one engine; if the other installation is gone, "
+            "remove its rules as docs/operator/engine.md says.",
+        )
+    ]
+
+
+def _protection(facts: Facts, settings: EngineSettings, firewall: Firewall) -> list[Finding]:
+    if facts.rootless:
+        return [
+            Finding(
+                code="rootless",
+                sentence="This engine runs without root: tasks' ports are reachable by all users of this host, and homes are not mounted.",
+                hint="Use a rootful engine where people share the host.",
+                serious=True,
+            )
+        ]
+    if settings.leave_host_reachable_from_tasks:
+        return [
+            Finding(
+                code="host_reachable",
+                sentence="Tasks can reach everything that listens on this host, since the settings leave it so.",
+                hint="Remove leave_host_reachable_from_tasks from the engine's settings.",
+                serious=True,
+            )
+        ]
+    if not (settings.is_local and firewall.possible):
+        return [
+            Finding(
+                code="no_firewall",
+                sentence="Tasks can reach everything that listens on the engine's host.",
+                hint="Run Specola as root on the engine's own host, with the package iptables installed.",
+                serious=True,
+            )
+        ]
+    return []
+
+
+def _limits(facts: Facts) -> list[Finding]:
+    limits = {"memory": facts.limits_memory, "processes": facts.limits_processes, "CPUs": facts.limits_cpus}
+    missing = [name for name, there in limits.items() if not there]
+    if not missing:
+        return []
+    return [
+        Finding(
+            code="no_limits",
+            sentence=f"This engine cannot limit {', '.join(missing)}: one task can take all there is.",
+            hint="Enable the missing cgroup controllers on the engine's host.",
+            serious=True,
+        )
+    ]
+
+
+def _things(settings: EngineSettings) -> list[Finding]:
+    if settings.helper.is_file():
+        return []
+    return [
+        Finding(
+            code="no_helper",
+            sentence=f"The static helper {settings.helper} is missing; images without a shell get no terminal.",
+            hint="Install the package busybox-static, or set the engine's helper.",
+        )
+    ]
+
+
+def _room(facts: Facts, settings: EngineSettings) -> list[Finding]:
+    if not settings.is_local or not facts.folder.exists():
+        return []
+    free = shutil.disk_usage(facts.folder).free
+    if free >= settings.disk_low:
+        return []
+    return [
+        Finding(
+            code="disk_low",
+            sentence=f"Only {free / GIB:.1f} GiB are free where the engine keeps images and containers.",
+            hint="Remove images and ended containers that nobody needs.",
+            serious=True,
+        )
+    ]

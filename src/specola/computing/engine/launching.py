@@ -1,0 +1,262 @@
+"""The steps from a wish to a started container; a crash between any two is mended by the next launch."""
+
+import asyncio
+import contextlib
+import stat
+from collections.abc import AsyncIterator, Coroutine
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from aiodocker.exceptions import DockerError
+
+from specola.computing.engine.api import Engine
+from specola.computing.engine.container import Plan, archive, check, create_body
+from specola.computing.engine.errors import NO_CONNECTION, is_conflict, is_missing, told, translated
+from specola.computing.engine.facts import Facts
+from specola.computing.engine.firewall import Firewall
+from specola.computing.engine.homes import Homes
+from specola.computing.engine.images import Image, Images
+from specola.computing.engine.names import Names
+from specola.computing.engine.networks import Networks
+from specola.computing.engine.quirks import Memory, Quirks, lacking
+from specola.computing.engine.users import Numbers, Users
+from specola.domain.computing import Handle, Launch, Progress
+from specola.domain.errors import LaunchError
+from specola.domain.software import RunsAs
+from specola.domain.task import TaskId
+from specola.ports.computing import Report
+
+__all__ = ["Host", "Launcher"]
+
+# A container in one of these was started already; in any other, a launch was cut short.
+STARTED = frozenset({"running", "paused", "exited", "stopped", "stopping", "dead"})
+NO_PROGRAM = (
+    "executable file not found",
+    "no such file or directory",
+    "not a directory",
+    "was not found",
+    "no command specified",
+    "no command or entrypoint",
+    "exec format error",
+)
+ABANDON_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """Where containers are started: what the engine is, and the rules to put in place there, if any can be."""
+
+    facts: Facts
+    firewall: Firewall | None
+
+    async def protect(self) -> None:
+        """Put the rules in place, unless they are."""
+        if self.firewall is not None:
+            await self.firewall.ensure()
+
+
+class Launcher:
+    """Starts tasks on one engine, and removes what is left of them."""
+
+    def __init__(  # noqa: PLR0913 -- keyword-only: one part for each step
+        self,
+        *,
+        computing: str,
+        engine: Engine,
+        names: Names,
+        images: Images,
+        networks: Networks,
+        homes: Homes,
+        memory: Memory,
+        helper: Path,
+        processes: int,
+    ) -> None:
+        self._computing = computing
+        self._engine = engine
+        self._names = names
+        self._images = images
+        self._networks = networks
+        self._homes = homes
+        self._helper = helper
+        self._processes = processes
+        self._users = Users()
+        self._memory = memory
+        self._quirks = memory.read() or Quirks()
+
+    async def launch(self, launch: Launch, *, host: Host, report: Report) -> Handle:
+        """Start a task, or find it started.
+
+        1. A container of this name that was started: nothing to do, whatever became of it since.
+        2. Image, network, home, rules: each is made or found.
+        3. The container is created; if another launch was quicker, its container is taken.
+        4. Credential and helper are put into it, then it is started; both may be done twice.
+        """
+        check(launch)
+        while True:
+            try:
+                return await self._attempt(launch, self._quirks, host=host, report=report)
+            except _QuirkError as error:
+                self.learn(error.quirks)
+                await self._delete(self._names.of(launch.task))
+            except asyncio.CancelledError:
+                await asyncio.shield(self._abandon(launch.task))
+                raise
+            except DockerError as error:
+                ours = translated(self._computing, error)
+                if isinstance(ours, LaunchError):
+                    await self.clear(launch.task)
+                raise ours from error
+            except LaunchError:
+                await self.clear(launch.task)
+                raise
+
+    async def _attempt(self, launch: Launch, quirks: Quirks, *, host: Host, report: Report) -> Handle:
+        name = self._names.of(launch.task)
+        state = await self._state(name)
+        if state in STARTED:
+            return name
+        image = await self._images.ensure(self._engine.docker, launch, machine=host.facts.machine, report=report)
+        await report(Progress(code="image_ready", sentence="The image is here."))
+        numbers = await self._numbers(launch, image)
+        try:
+            async with _beside(host.protect()):
+                if state is None:
+                    plan = await self._plan(launch, image, numbers, host=host, report=report)
+                    await self._create(launch, replace(plan, quirks=quirks), report=report)
+                await self._prepare(launch, numbers, report=report)
+            await self._engine.docker.containers.container(name).start()
+            await report(Progress(code="started", sentence="The container was started."))
+        except DockerError as error:
+            # Another launch may have learnt of a quirk meanwhile: what counts is what this attempt was made with.
+            raise _refusal(launch, error, quirks) from error
+        # An engine may have put rules of its own before ours while it connected the container.
+        await host.protect()
+        return name
+
+    def learn(self, quirks: Quirks) -> None:
+        """Start all further containers with these quirks too, in other processes as well."""
+        self._quirks |= quirks
+        self._memory.write(self._quirks)
+
+    async def _abandon(self, task: TaskId) -> None:
+        """Remove the network of a task that was given up before it had a container: nobody would ever ask for it."""
+        with contextlib.suppress(DockerError, OSError, TimeoutError):
+            async with asyncio.timeout(ABANDON_SECONDS):
+                if await self._state(self._names.of(task)) is None:
+                    await self._networks.remove(self._engine.docker, task)
+
+    async def clear(self, task: TaskId) -> None:
+        """Remove the task's container and network; silent about what is not there."""
+        await self._delete(self._names.of(task))
+        await self._networks.remove(self._engine.docker, task)
+
+    async def _state(self, name: str) -> str | None:
+        try:
+            told: dict[str, Any] = await self._engine.docker.containers.container(name).show()
+        except DockerError as error:
+            if is_missing(error):
+                return None
+            raise
+        return str(told["State"]["Status"]).lower()
+
+    async def _numbers(self, launch: Launch, image: Image) -> Numbers:
+        if launch.user is RunsAs.HOME:
+            return Numbers(launch.number, launch.number)
+        return await self._users.of(self._engine, image, scratch=f"{self._names.of(launch.task)}-look")
+
+    async def _plan(self, launch: Launch, image: Image, numbers: Numbers, *, host: Host, report: Report) -> Plan:
+        facts = host.facts
+        subnet, home = await asyncio.gather(
+            self._networks.ensure(self._engine.docker, launch.task),
+            self._home(launch, numbers, facts=facts, report=report),
+        )
+        await report(Progress(code="network_ready", sentence="The task has a network of its own."))
+        return Plan(
+            image_id=image.id,
+            architecture=image.architecture,
+            user=f"{numbers.user}:{numbers.group}" if launch.user is RunsAs.HOME else "",
+            home=home,
+            address=None if facts.rootless else str(subnet.container),
+            publish=facts.rootless,
+            processes=self._processes,
+        )
+
+    async def _home(self, launch: Launch, numbers: Numbers, *, facts: Facts, report: Report) -> Path | None:
+        home = launch.home
+        if home is None:
+            return None
+        if facts.rootless:
+            why = "this engine runs without root and cannot give files their owner"
+        elif numbers.user != home.number:
+            why = f"the image runs as number {numbers.user}, and its files belong to number {home.number}"
+        else:
+            return await asyncio.to_thread(self._homes.ensure, home)
+        await report(Progress(code="home_not_mounted", sentence=f"Your home is not mounted: {why}."))
+        return None
+
+    async def _create(self, launch: Launch, plan: Plan, *, report: Report) -> None:
+        try:
+            await self._engine.docker.containers.create(
+                create_body(launch, plan, self._names), name=self._names.of(launch.task)
+            )
+        except DockerError as error:
+            if not is_conflict(error):
+                raise
+        await report(Progress(code="created", sentence="The container was created."))
+
+    async def _prepare(self, launch: Launch, numbers: Numbers, *, report: Report) -> None:
+        helper = await asyncio.to_thread(self._read_helper)
+        content = archive(launch.credential, owner=numbers.user, group=numbers.group, helper=helper)
+        await self._engine.put_archive(self._names.of(launch.task), "/", content)
+        await report(Progress(code="prepared", sentence="The container got its credential."))
+
+    def _read_helper(self) -> bytes | None:
+        # The path comes from the database, which `web` writes; a task gets no file that not everybody may read anyway.
+        if not self._helper.is_file() or not self._helper.stat().st_mode & stat.S_IROTH:
+            return None
+        return self._helper.read_bytes()
+
+    async def _delete(self, name: str) -> None:
+        try:
+            await self._engine.docker.containers.container(name).delete(force=True, v=True)
+        except DockerError as error:
+            if not is_missing(error) and "removal" not in error.message:
+                raise
+
+
+@contextlib.asynccontextmanager
+async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Have something done while the body runs; it has been done when the body is over, and its failure is raised."""
+    doing = asyncio.create_task(work)
+    try:
+        yield
+        await doing
+    finally:
+        doing.cancel()
+        await asyncio.gather(doing, return_exceptions=True)
+
+
+class _QuirkError(Exception):
+    """The machine needs something that ordinary machines do not; the start is worth repeating with it."""
+
+    def __init__(self, quirks: Quirks) -> None:
+        super().__init__(repr(quirks))
+        self.quirks = quirks
+
+
+def _refusal(launch: Launch, error: DockerError, quirks: Quirks) -> Exception:
+    """Say what a refused create or start means: a quirk of the machine, the person's command, or something else."""
+    message = error.message.lower()
+    if error.status == NO_CONNECTION:
+        return error
+    if (more := lacking(error, quirks)) is not None:
+        return _QuirkError(more)
+    if any(word in message for word in NO_PROGRAM) and "no such container" not in message:
+        what = f"“{launch.command[0]}”" if launch.command else "the image's own command"
+        return LaunchError(
+            f"The container could not run {what}: {told(error.message)}.",
+            hint="Check the command; it has to exist in the image.",
+            code="command_unknown",
+        )
+    return error

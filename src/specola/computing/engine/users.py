@@ -1,0 +1,108 @@
+"""Which numbers a container's processes will have, as its image says."""
+
+import contextlib
+import io
+import tarfile
+from dataclasses import dataclass
+
+from aiodocker import Docker
+from aiodocker.exceptions import DockerError
+
+from specola.computing.engine.api import Engine
+from specola.computing.engine.errors import is_missing
+from specola.computing.engine.images import Image
+from specola.domain.errors import LaunchError
+
+__all__ = ["Numbers", "Users"]
+
+ACCOUNTS = "/etc/passwd"
+MOST = 1024**2
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """A user and a group, as the kernel knows them."""
+
+    user: int
+    group: int
+
+
+class Users:
+    """Finds the numbers of images' users; those that are names stand in a file of the image, which is read once."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Numbers] = {}
+
+    async def of(self, engine: Engine, image: Image, *, scratch: str) -> Numbers:
+        """Return the numbers that the image's own user has.
+
+        Parameters
+        ----------
+        scratch
+            The name of a container that may be made to read the file, is never started, and is removed.
+
+        Raises
+        ------
+        LaunchError
+            The image names a user that it does not have.
+        """
+        user, _, group = image.user.partition(":")
+        if not user:
+            return Numbers(0, 0)
+        if user.isdecimal() and (group.isdecimal() or not group):
+            return Numbers(int(user), int(group or 0))
+        if image.id not in self._known:
+            self._known[image.id] = _look_up(image.user, await _passwd(engine, image.id, scratch))
+        return self._known[image.id]
+
+
+async def _passwd(engine: Engine, image: str, scratch: str) -> str:
+    """Read an image's list of users; empty if it has none, or one that no image has (a link, a folder, a huge file)."""
+    await _delete(engine.docker, scratch)
+    await engine.docker.containers.create({"Image": image, "Cmd": ["never-started"], "User": "0"}, name=scratch)
+    try:
+        async with engine.stream(f"containers/{scratch}/archive", {"path": ACCOUNTS}) as content:
+            tar = b""
+            while len(tar) < MOST and (piece := await content.read(MOST)):
+                tar += piece
+            return _text(tar)
+    except DockerError as error:
+        if is_missing(error):
+            return ""
+        raise
+    finally:
+        await _delete(engine.docker, scratch)
+
+
+def _text(tar: bytes) -> str:
+    try:
+        with tarfile.open(fileobj=io.BytesIO(tar)) as opened:
+            member = opened.next()
+            file = opened.extractfile(member) if member is not None and member.isreg() else None
+            return file.read().decode(errors="replace") if file else ""
+    except tarfile.TarError:
+        return ""
+
+
+async def _delete(docker: Docker, name: str) -> None:
+    try:
+        await docker.containers.container(name).delete(force=True)
+    except DockerError as error:
+        if not is_missing(error):
+            raise
+
+
+def _look_up(user: str, passwd: str) -> Numbers:
+    name, _, group = user.partition(":")
+    for line in passwd.splitlines():
+        fields = line.split(":")
+        if len(fields) >= 4 and name in {fields[0], fields[2]}:
+            with contextlib.suppress(ValueError):
+                return Numbers(int(fields[2]), int(group) if group.isdecimal() else int(fields[3]))
+    if name.isdecimal():
+        return Numbers(int(name), 0)
+    raise LaunchError(
+        f"The image runs as “{name}”, a user that it does not have.",
+        hint="Choose another image, or declare that it runs as the home's owner (user: home).",
+        code="image_user",
+    )

@@ -1,0 +1,212 @@
+"""The verbs of a computing of kind `memory`."""
+
+from collections.abc import AsyncIterator, Collection, Mapping
+from dataclasses import replace
+from datetime import timedelta
+
+from specola.clock import Clock
+from specola.computing.memory.config import MemorySettings
+from specola.computing.memory.serving import Listener, echo, speak_http
+from specola.computing.memory.world import Container, World
+from specola.computing.tcp import SocketStream
+from specola.domain.budget import Budget
+from specola.domain.computing import (
+    Capability,
+    Handle,
+    ImageDetails,
+    Launch,
+    LogLine,
+    Observation,
+    Phase,
+    Probe,
+    Progress,
+    Usage,
+)
+from specola.domain.errors import ComputingUnreachableError, ImageArchitectureError, ImageUnknownError, NoSpaceError
+from specola.domain.task import TaskId
+from specola.ports.computing import Report, Stream
+
+__all__ = ["MemoryComputing"]
+
+FORCED = 137  # 128 + SIGKILL, as an engine reports it
+ASKED = 0
+
+
+class MemoryComputing:
+    """Tasks are listeners of this process; what they are is kept in a `World` that outlives this instance."""
+
+    def __init__(self, *, name: str, settings: MemorySettings, installation: str, world: World, clock: Clock) -> None:
+        self.name = name
+        self._settings = settings
+        self._installation = installation
+        self._world = world
+        self._clock = clock
+
+    async def probe(self, budget: Budget) -> Probe:
+        """Say how large it claims to be."""
+        async with budget.spend():
+            self._ask()
+            return Probe(
+                product="memory",
+                version="1",
+                architectures=(self._settings.architecture,),
+                cpus=self._settings.cpus,
+                memory=self._settings.memory,
+                capabilities=frozenset(
+                    {Capability.LOGS, Capability.USAGE, Capability.WATCH, Capability.IMAGES, Capability.DIRECT_TCP}
+                ),
+            )
+
+    async def launch(self, launch: Launch, *, report: Report, budget: Budget) -> Handle:
+        """Start the script of the image, unless this task was started before."""
+        handle = f"memory-{self._installation}-{launch.task}"
+        async with budget.spend(), self._world.lock(handle):
+            self._ask()
+            container = self._world.containers.get(handle)
+            if container is None:
+                container = await self._create(handle, launch, report)
+            if container.phase is Phase.CREATED:
+                await self._start(container)
+        return handle
+
+    async def observe(self, handles: Collection[Handle]) -> Mapping[Handle, Observation]:
+        """Look at all of them at once."""
+        self._ask()
+        known = self._world.containers
+        return {one: known[one].observation() if one in known else Observation.forgotten() for one in handles}
+
+    async def stop(self, handle: Handle, *, grace: timedelta) -> None:
+        """End a container; one that ignores the request is forced after `grace`."""
+        self._ask()
+        container = self._world.containers.get(handle)
+        if container is None:
+            return
+        if container.script.ignores_stop and container.phase is Phase.RUNNING:
+            await self._clock.sleep(grace.total_seconds())
+        await self._world.kill(handle, exit_code=FORCED if container.script.ignores_stop else ASKED)
+
+    async def remove(self, handle: Handle) -> None:
+        """Forget a container."""
+        self._ask()
+        if handle in self._world.containers:
+            await self._world.kill(handle)
+            del self._world.containers[handle]
+            self._world.tell(handle)
+
+    async def discover(self) -> Mapping[TaskId, Handle]:
+        """Find this installation's containers."""
+        self._ask()
+        return {
+            one.launch.task: handle
+            for handle, one in self._world.containers.items()
+            if one.installation == self._installation
+        }
+
+    async def dial(self, handle: Handle, port: int) -> Stream:
+        """Connect to the listener that stands for a container's port."""
+        self._ask()
+        container = self._world.containers.get(handle)
+        address = container.observation().addresses.get(port) if container else None
+        if address is None:
+            raise ComputingUnreachableError(self.name, f"nothing listens on port {port}")
+        return await SocketStream.connect(*address)
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+    async def watch(self) -> AsyncIterator[Handle]:
+        """Yield the handle of each container that changes."""
+        self._ask()
+        with self._world.watching() as queue:
+            while (handle := await queue.get()) is not None:
+                yield handle
+        raise ComputingUnreachableError(self.name, "the connection broke")
+
+    async def logs(self, handle: Handle, *, follow: bool = False, tail: int | None = None) -> AsyncIterator[LogLine]:
+        """Yield what a container wrote, and with `follow` what it writes until it ends."""
+        self._ask()
+        container = self._world.containers.get(handle)
+        if container is None:
+            return
+        at = 0 if tail is None else max(0, len(container.lines) - tail)
+        while True:
+            for line in container.lines[at:]:
+                at += 1
+                yield line
+            async with container.changed:
+                if not follow or container.phase is Phase.ENDED:
+                    break
+                if at == len(container.lines):
+                    await container.changed.wait()
+        for line in container.lines[at:]:
+            yield line
+
+    async def usage(self, handles: Collection[Handle]) -> Mapping[Handle, Usage]:
+        """Claim a quarter of what each container was given; the bytes are counted."""
+        self._ask()
+        return {
+            one: Usage(
+                at=self._clock.now(),
+                cpus=container.launch.resources.cpus / 4,
+                memory=container.launch.resources.memory // 4,
+                received=container.traffic.received,
+                sent=container.traffic.sent,
+            )
+            for one in handles
+            if (container := self._world.containers.get(one)) and container.phase is Phase.RUNNING
+        }
+
+    async def inspect_image(self, reference: str, budget: Budget) -> ImageDetails:
+        """Tell what the world says of an image."""
+        async with budget.spend():
+            self._ask()
+            if reference not in self._world.images:
+                raise ImageUnknownError(reference)
+            return self._world.images[reference][0]
+
+    def _ask(self) -> None:
+        if not self._world.reachable:
+            raise ComputingUnreachableError(self.name, "it is switched off")
+
+    async def _create(self, handle: Handle, launch: Launch, report: Report) -> Container:
+        if launch.reference not in self._world.images:
+            raise ImageUnknownError(launch.reference)
+        image, script = self._world.images[launch.reference]
+        if image.architecture != self._settings.architecture:
+            raise ImageArchitectureError(launch.reference, (image.architecture,), (self._settings.architecture,))
+        if self._world.full:
+            raise NoSpaceError(self.name)
+        for step in script.pulls:
+            await report(step)
+        if script.held:
+            await self._world.gate(launch.reference)
+        if not image.cached:
+            image = replace(image, cached=True, source="engine")
+            self._world.know(image, script)
+        container = Container(handle=handle, installation=self._installation, launch=launch, image=image, script=script)
+        self._world.containers[handle] = container
+        await report(Progress(code="created", sentence="The container was made."))
+        return container
+
+    async def _start(self, container: Container) -> None:
+        script, launch = container.script, container.launch
+        facts = {"task": launch.task, "command": list(launch.command), "environment": dict(launch.environment)}
+        if script.serves:
+            for interface in launch.interfaces:
+                http = interface.protocol.opens_in_browser
+                told = facts | {"interface": interface.name}
+                listener = Listener(speak_http(container.traffic, told) if http else echo(container.traffic))
+                # A start that was cut off may have left one.
+                if interface.port in container.listeners:
+                    container.listeners[interface.port].close()
+                container.listeners[interface.port] = listener
+                container.addresses[interface.port] = await listener.open()
+        container.phase, container.started = Phase.RUNNING, self._clock.now()
+        self._world.starts.append(launch.task)
+        self._world.tell(container.handle)
+        for stream, text in script.lines:
+            await self._world.say(container.handle, text, stream=stream)
+        if script.exit_code is not None:
+            await self._world.kill(
+                container.handle, exit_code=script.exit_code, reason=script.reason, sentence=script.sentence
+            )

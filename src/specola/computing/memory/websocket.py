@@ -1,0 +1,54 @@
+"""The server's side of a WebSocket (RFC 6455) that sends every message back."""
+
+import asyncio
+import base64
+import hashlib
+import struct
+
+__all__ = ["accept_key", "echo_frames"]
+
+# RFC 6455, section 1.3: the server proves with it that it understood the handshake.
+MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+CLOSE, PING, PONG = 0x8, 0x9, 0xA
+MASKED = 0x80
+SHORT, MEDIUM = 126, 127
+
+
+def accept_key(key: str) -> str:
+    """Return the Sec-WebSocket-Accept that answers a Sec-WebSocket-Key."""
+    return base64.b64encode(hashlib.sha1(key.encode() + MAGIC, usedforsecurity=False).digest()).decode()
+
+
+async def echo_frames(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Send each frame back unmasked, answer pings, and close when asked to."""
+    while True:
+        first, second = await reader.readexactly(2)
+        payload = await _payload(reader, second)
+        opcode = first & 0x0F
+        if opcode == PING:
+            first = first & 0xF0 | PONG
+        if opcode != PONG:
+            writer.write(_head(first, len(payload)) + payload)
+            await writer.drain()
+        if opcode == CLOSE:
+            return
+
+
+async def _payload(reader: asyncio.StreamReader, second: int) -> bytes:
+    length = second & 0x7F
+    if length == SHORT:
+        (length,) = struct.unpack("!H", await reader.readexactly(2))
+    elif length == MEDIUM:
+        (length,) = struct.unpack("!Q", await reader.readexactly(8))
+    mask = await reader.readexactly(4) if second & MASKED else bytes(4)
+    data = await reader.readexactly(length)
+    whole = (mask * (length // 4 + 1))[:length]
+    return (int.from_bytes(data, "big") ^ int.from_bytes(whole, "big")).to_bytes(length, "big")
+
+
+def _head(first: int, length: int) -> bytes:
+    if length < SHORT:
+        return bytes((first, length))
+    if length < 1 << 16:
+        return struct.pack("!BBH", first, SHORT, length)
+    return struct.pack("!BBQ", first, MEDIUM, length)

@@ -1,0 +1,54 @@
+"""The connector port in this process: asks the computings of a directory itself."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+from specola.connector.directory import Directory
+from specola.connector.sampler import Sampler
+from specola.domain.budget import Budget
+from specola.domain.computing import ImageDetails, LogLine, Probe, Usage
+from specola.domain.errors import ComputingUnreachableError, InvalidError
+from specola.domain.task import TaskId
+from specola.ports.computing import HasImages, HasLogs
+
+__all__ = ["IMAGE_SECONDS", "PROBE_SECONDS", "DirectConnector"]
+
+PROBE_SECONDS = 20.0
+IMAGE_SECONDS = 60.0
+
+
+class DirectConnector:
+    """What stands behind the connector's socket; implements `specola.ports.connector.Connector`."""
+
+    def __init__(self, directory: Directory, sampler: Sampler) -> None:
+        self._directory = directory
+        self._sampler = sampler
+
+    async def probe(self, computing: str) -> Probe:
+        """Ask the computing of that name what it is and can do, now."""
+        place = await self._directory.computing(computing)
+        return await place.probe(Budget(PROBE_SECONDS, f"Asking the computing “{computing}”"))
+
+    async def inspect_image(self, computing: str, reference: str) -> ImageDetails:
+        """Read an image's details from the computing or from its registry."""
+        place = await self._directory.computing(computing)
+        if not isinstance(place, HasImages):
+            raise InvalidError(
+                f"The computing “{computing}” cannot say what an image is before it runs.",
+                hint="Write the definition yourself instead of having it drafted.",
+            )
+        return await place.inspect_image(reference, Budget(IMAGE_SECONDS, f"Reading the image “{reference}”"))
+
+    async def logs(self, task: TaskId, *, follow: bool = False, tail: int | None = None) -> AsyncIterator[LogLine]:
+        """Yield what a live task writes."""
+        place, way = await self._directory.way(task)
+        if not isinstance(place, HasLogs):
+            raise ComputingUnreachableError(way.computing, "it keeps no logs")
+        async for line in place.logs(way.handle, follow=follow, tail=tail):
+            yield line
+
+    async def usage(self, tasks: Sequence[TaskId]) -> Mapping[TaskId, Sequence[Usage]]:
+        """Return the measurements kept of live tasks, oldest first, at most 10 minutes of them."""
+        return self._sampler.of(tasks)
+
+    async def health(self) -> None:
+        """Return: this process is up."""

@@ -1,0 +1,134 @@
+"""What the connector knows: every computing, opened, and every task with something on one."""
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from specola.domain.computing import Handle
+from specola.domain.errors import ConnectorUnreachableError, InvalidError, MissingError
+from specola.domain.task import TaskId
+from specola.ports.computing import Computing
+
+__all__ = ["Directory", "Opener", "Way"]
+
+Opener = Callable[[str, str, Mapping[str, Any]], Computing]
+"""Opens a computing from its name, kind and settings."""
+
+SNAPSHOT_PATIENCE = 5.0
+TASK_PATIENCE = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """Where a task is: on which computing, under which handle, and the ports it serves."""
+
+    task: TaskId
+    computing: str
+    handle: Handle
+    ports: tuple[int, ...]
+
+
+class Directory:
+    """Computings and tasks as the platform last told of them.
+
+    It is told from outside (see `Follower`) and keeps what it knows while nobody tells: so ways into tasks stay open
+    while `web` restarts. A question that comes too early waits a moment for the news that is on its way.
+    """
+
+    def __init__(self, opener: Opener) -> None:
+        self._opener = opener
+        self._records: dict[str, tuple[str, Mapping[str, Any]]] = {}
+        self._computings: dict[str, Computing] = {}
+        self._ways: dict[TaskId, Way] = {}
+        self._complete = asyncio.Event()
+        self._changed = asyncio.Condition()
+        self._logger = structlog.stdlib.get_logger("specola.connector")
+
+    @property
+    def ways(self) -> Collection[Way]:
+        """Every task with something on a computing."""
+        return self._ways.values()
+
+    async def computing(self, name: str) -> Computing:
+        """Return a computing by name.
+
+        Raises
+        ------
+        ConnectorUnreachableError
+            Nothing has been told yet.
+        MissingError
+            There is none of that name.
+        """
+        try:
+            async with asyncio.timeout(SNAPSHOT_PATIENCE):
+                await self._complete.wait()
+        except TimeoutError as error:
+            raise ConnectorUnreachableError from error
+        if name not in self._computings:
+            raise MissingError("computing", name)
+        return self._computings[name]
+
+    async def way(self, task: TaskId) -> tuple[Computing, Way]:
+        """Return a task's computing and its way, waiting a moment for one that has only just started.
+
+        Raises
+        ------
+        MissingError
+            Nothing of the task is on any computing.
+        """
+        try:
+            async with asyncio.timeout(TASK_PATIENCE), self._changed:
+                await self._changed.wait_for(lambda: task in self._ways)
+        except TimeoutError as error:
+            raise MissingError("running task", task) from error
+        way = self._ways[task]
+        return await self.computing(way.computing), way
+
+    async def add_computing(self, name: str, kind: str, settings: Mapping[str, Any]) -> None:
+        """Open a computing, or open it anew if it is reached in another way than before."""
+        if self._records.get(name) == (kind, settings):
+            return
+        self._records[name] = (kind, settings)
+        before = self._computings.pop(name, None)
+        try:
+            self._computings[name] = self._opener(name, kind, settings)
+        except InvalidError as error:
+            self._logger.exception("computing_not_opened", computing=name, error=error.sentence)
+        if before is not None:
+            await before.close()
+
+    async def add_way(self, way: Way) -> None:
+        """Add or renew a task."""
+        async with self._changed:
+            self._ways[way.task] = way
+            self._changed.notify_all()
+
+    async def drop_way(self, task: TaskId) -> None:
+        """Forget a task; silent if it is not known."""
+        async with self._changed:
+            self._ways.pop(task, None)
+            self._changed.notify_all()
+
+    async def keep(self, *, computings: Collection[str], tasks: Collection[TaskId]) -> None:
+        """Forget all but these: what was told was everything there is."""
+        async with self._changed:
+            self._ways = {task: way for task, way in self._ways.items() if task in tasks}
+            self._changed.notify_all()
+        for name in set(self._records) - set(computings):
+            del self._records[name]
+            computing = self._computings.pop(name, None)
+            if computing is not None:
+                await computing.close()
+        self._complete.set()
+
+    async def change(self) -> None:
+        """Return after the next change of the ways."""
+        async with self._changed:
+            await self._changed.wait()
+
+    async def close(self) -> None:
+        """Close every computing."""
+        await self.keep(computings=(), tasks=())

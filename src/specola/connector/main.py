@@ -1,0 +1,62 @@
+"""The process `connector`: ways into computings, kept open."""
+
+import asyncio
+import resource
+
+import uvloop
+
+from specola import logging
+from specola.clock import Clock
+from specola.computing.kinds import Context, open_computing
+from specola.config import Settings
+from specola.connector.direct import DirectConnector
+from specola.connector.directory import Directory
+from specola.connector.follower import Follower
+from specola.connector.relay import Relays
+from specola.connector.sampler import Sampler
+from specola.connector.server import create_app
+from specola.installation import computing_context
+from specola.lifetime import asked_to_end
+from specola.listening import bind, listener
+
+__all__ = ["run", "serve"]
+
+
+async def serve(settings: Settings, *, context: Context, stop: asyncio.Event) -> None:
+    """Serve until `stop` is set.
+
+    Parameters
+    ----------
+    context
+        What the computings of the installation share.
+    stop
+        Ends the process.
+    """
+    directory = Directory(lambda name, kind, values: open_computing(kind, name=name, settings=values, context=context))
+    sampler = Sampler(directory)
+    relays = Relays(settings.streams, directory, owner=settings.run_as)
+    server = listener(create_app(DirectConnector(directory, sampler)))
+    parts = (Follower(settings.internal_socket, directory).run(), sampler.run(), relays.run())
+    try:
+        async with asyncio.TaskGroup() as group:
+            working = [group.create_task(part) for part in parts]
+            serving = group.create_task(server.serve([bind(settings.connector_socket, owner=settings.run_as)]))
+            _ = await stop.wait()
+            server.should_exit = True
+            await serving
+            for part in working:
+                part.cancel()
+    finally:
+        await directory.close()
+
+
+def run(settings: Settings) -> None:
+    """Run the process to its end."""
+    logging.configure(settings, process="connector")
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    uvloop.run(_run(settings))
+
+
+async def _run(settings: Settings) -> None:
+    await serve(settings, context=computing_context(settings, Clock()), stop=asked_to_end())

@@ -1,0 +1,209 @@
+"""Computings: places that run containers, what they can do, and what they say of a task."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from specola.domain.software import Interface, Resources, RunsAs
+from specola.domain.task import TaskId
+
+__all__ = [
+    "Capability",
+    "Computing",
+    "ComputingState",
+    "Finding",
+    "Handle",
+    "HomeMount",
+    "ImageDetails",
+    "Launch",
+    "LogLine",
+    "Observation",
+    "Phase",
+    "Probe",
+    "Progress",
+    "Usage",
+]
+
+Handle = str
+
+
+class Capability(StrEnum):
+    """What a computing can do beyond the verbs that all have."""
+
+    LOGS = "logs"
+    EXECUTE = "execute"
+    USAGE = "usage"
+    WATCH = "watch"
+    IMAGES = "images"
+    HOMES = "homes"
+    ISOLATION = "isolation"
+    DIRECT_TCP = "direct_tcp"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing a probe noticed: what is missing or doubtful, and how to mend it."""
+
+    code: str
+    sentence: str
+    hint: str = ""
+    serious: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """What is here: software and version, architectures (registry's words), size, abilities, what is missing."""
+
+    product: str
+    version: str
+    architectures: tuple[str, ...]
+    cpus: float
+    memory: int
+    capabilities: frozenset[Capability]
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComputingState:
+    """How a computing was when it was last asked; `unreachable_since` and `error` are set while it cannot be."""
+
+    asked: datetime | None = None
+    probe: Probe | None = None
+    unreachable_since: datetime | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Computing:
+    """The record of a place that runs containers. `settings` are read by the adapter of its `kind` alone."""
+
+    id: str
+    name: str
+    title: str
+    kind: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    state: ComputingState = field(default_factory=ComputingState)
+    created: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HomeMount:
+    """A person's home in a task: `key` names it on the computing, `number` owns its files, `path` is inside."""
+
+    key: str
+    number: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """Everything a computing needs to start one task.
+
+    `image_id` is set when the record already says exactly which image this is; else `reference` (with `digest` if
+    known) is pulled. `credential` reaches the container as a file whose path stands in SPECOLA_CREDENTIAL_FILE.
+    Placeholders in command and environment are already filled in.
+    """
+
+    task: TaskId
+    title: str
+    owner: str
+    reference: str
+    digest: str | None
+    image_id: str | None
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    resources: Resources
+    user: RunsAs
+    home: HomeMount | None
+    number: int
+    capabilities: tuple[str, ...]
+    interfaces: tuple[Interface, ...]
+    credential: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """A step inside starting, told as it happens; `done` and `total` in bytes where the step has a size."""
+
+    code: str
+    sentence: str
+    done: int | None = None
+    total: int | None = None
+
+
+class Phase(StrEnum):
+    """What a computing says of a task, in order."""
+
+    FORGOTTEN = "forgotten"
+    CREATED = "created"
+    RUNNING = "running"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """What a computing says of one task at one look.
+
+    `addresses` maps a container port to (host, port) for each port that the gateway can dial itself; a port that is
+    not in it is reached by `dial`. `exit_code` and `reason` (a stable code such as "out_of_memory") tell how it ended.
+    """
+
+    phase: Phase
+    exit_code: int | None = None
+    reason: str = ""
+    sentence: str = ""
+    started: datetime | None = None
+    ended: datetime | None = None
+    image_id: str | None = None
+    architecture: str | None = None
+    addresses: Mapping[int, tuple[str, int]] = field(default_factory=dict)
+
+    @classmethod
+    def forgotten(cls) -> "Observation":
+        """Return what is said of a handle that the computing does not know."""
+        return cls(phase=Phase.FORGOTTEN)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogLine:
+    """One line a task wrote; `stream` is "stdout" or "stderr"."""
+
+    at: datetime | None
+    stream: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What a task uses at one moment: CPU in cores, memory in bytes, bytes in and out since its start."""
+
+    at: datetime
+    cpus: float
+    memory: int
+    received: int = 0
+    sent: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageDetails:
+    """What is known of an image before anything starts.
+
+    `size` in bytes (0: unknown); `cached`: it is on the computing already; `source`: "engine" or "registry".
+    """
+
+    reference: str
+    digest: str | None
+    id: str | None
+    architecture: str
+    operating_system: str
+    ports: tuple[int, ...]
+    user: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    size: int
+    cached: bool
+    source: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    architectures: tuple[str, ...] = ()

@@ -1,0 +1,198 @@
+"""Tasks: one run of one release on one computing, and where it is in its life."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from specola.domain.errors import StateError
+from specola.domain.software import Release, Resources
+
+__all__ = [
+    "FINAL",
+    "RANK",
+    "Desired",
+    "Endpoint",
+    "Event",
+    "ImageRecord",
+    "InterfaceState",
+    "Reason",
+    "Task",
+    "TaskId",
+    "TaskState",
+    "Wish",
+]
+
+TaskId = str
+
+
+class TaskState(StrEnum):
+    """Where a task is in its life. A task only ever moves to a higher rank."""
+
+    QUEUED = "queued"
+    STARTING = "starting"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    FINISHED = "finished"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+FINAL = frozenset({TaskState.FINISHED, TaskState.FAILED, TaskState.STOPPED})
+RANK: Mapping[TaskState, int] = {
+    TaskState.QUEUED: 0,
+    TaskState.STARTING: 1,
+    TaskState.RUNNING: 2,
+    TaskState.STOPPING: 3,
+} | dict.fromkeys(FINAL, 4)
+
+
+class Desired(StrEnum):
+    """What is wanted of a task; it only ever moves to a later value."""
+
+    RUNNING = "running"
+    STOPPED = "stopped"
+    DELETED = "deleted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """Why a task is in its state: a stable code, one sentence for people, and what to do next."""
+
+    code: str
+    sentence: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """Where the bytes of one interface can be had, as seen from the gateway: a TCP address or a Unix socket."""
+
+    host: str | None = None
+    port: int | None = None
+    path: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.path is None) == (self.host is None or self.port is None):
+            raise ValueError("an endpoint is either a host with a port or the path of a Unix socket")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InterfaceState:
+    """Whether one interface of a task is ready, and where it is reached."""
+
+    name: str
+    ready: bool = False
+    endpoint: Endpoint | None = None
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageRecord:
+    """Exactly which image a task runs.
+
+    `digest` is the registry's manifest digest if there is one; `id` is the engine's image id (a configuration
+    digest); `architecture` is in the registry's words (amd64, arm64).
+    """
+
+    reference: str
+    digest: str | None = None
+    id: str | None = None
+    architecture: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What somebody asks for when starting a task; None means the release's or the installation's default.
+
+    Exactly one of `software` (name or id), `image` (any reference) and `again_of` (an earlier task) is given.
+    """
+
+    software: str | None = None
+    release: str | None = None
+    image: str | None = None
+    again_of: TaskId | None = None
+    name: str | None = None
+    computing: str | None = None
+    cpus: float | None = None
+    memory: int | None = None
+    shm: int | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """An entry in a task's append-only history."""
+
+    sequence: int
+    task: TaskId
+    at: datetime
+    code: str
+    sentence: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One run of one release on one computing.
+
+    `release` is a copy, so that the record keeps what ran when the catalogue changes. `seen` is when the computing
+    last told of it; `unseen_since` is set while the computing cannot be asked.
+    """
+
+    id: TaskId
+    name: str
+    owner: str
+    software: str | None
+    title: str
+    release: Release
+    computing: str
+    resources: Resources
+    environment: Mapping[str, str]
+    parameters: Mapping[str, str]
+    image: ImageRecord
+    desired: Desired
+    state: TaskState
+    reason: Reason
+    since: datetime
+    created: datetime
+    started: datetime | None = None
+    ended: datetime | None = None
+    handle: str | None = None
+    exit_code: int | None = None
+    interfaces: tuple[InterfaceState, ...] = ()
+    seen: datetime | None = None
+    unseen_since: datetime | None = None
+    again_of: TaskId | None = None
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the task has not ended yet."""
+        return self.state not in FINAL
+
+    @property
+    def is_deleted(self) -> bool:
+        """Whether somebody wants it gone; it is shown to nobody, and the record goes once nothing of it is left."""
+        return self.desired is Desired.DELETED
+
+    def moved_to(self, state: TaskState, *, at: datetime, reason: Reason) -> "Task":
+        """Return this task in a later state; states may be skipped, since a poll can miss them.
+
+        Raises
+        ------
+        StateError
+            The task would have to go back.
+        """
+        if state is self.state:
+            return self
+        if RANK[state] <= RANK[self.state]:
+            raise StateError(self.id, self.state, state)
+        started = self.started or (at if state is TaskState.RUNNING else None)
+        ended = at if state in FINAL else None
+        return replace(self, state=state, since=at, reason=reason, started=started, ended=ended)
+
+    def interface(self, name: str) -> InterfaceState | None:
+        """Return the state of the interface called `name`, if the task has one."""
+        return next((one for one in self.interfaces if one.name == name), None)

@@ -1,0 +1,127 @@
+"""The one wiring page: what a process holds, and the services made from it."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from specola.clock import Clock
+from specola.config import Settings
+from specola.connector.client import ConnectorClient
+from specola.identity.local import LocalPasswords
+from specola.ports.connector import Connector
+from specola.secrets import Sealer
+from specola.services.access import Access
+from specola.services.addresses import Addresses
+from specola.services.computings import Computings
+from specola.services.following import Following
+from specola.services.health import Health
+from specola.services.people import People
+from specola.services.software import Catalogue
+from specola.services.streams import Streams
+from specola.services.tasks import Tasks
+from specola.storage.logs import LogArchive
+from specola.storage.store import Store
+
+__all__ = ["ProcessContext", "Services", "open_process"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessContext:
+    """What one process holds from its start to its end."""
+
+    settings: Settings
+    clock: Clock
+    store: Store
+    connector: Connector
+    archive: LogArchive
+    sealer: Sealer
+
+
+@asynccontextmanager
+async def open_process(
+    settings: Settings, *, clock: Clock | None = None, connector: Connector | None = None
+) -> AsyncIterator[ProcessContext]:
+    """Open what a process holds, and close it in the end.
+
+    Parameters
+    ----------
+    clock
+        Another clock than this machine's, for tests and rehearsals.
+    connector
+        Another way to computings than the connector's socket; the caller closes it.
+    """
+    clock = clock or Clock()
+    async with AsyncExitStack() as stack:
+        sealer = Sealer.read(settings.data / "secrets" / "key")
+        store = Store(settings.database, clock=clock)
+        stack.push_async_callback(store.close)
+        if connector is None:
+            client = ConnectorClient(settings.connector_socket)
+            stack.push_async_callback(client.close)
+            connector = client
+        yield ProcessContext(
+            settings=settings,
+            clock=clock,
+            store=store,
+            connector=connector,
+            archive=LogArchive(settings.data / "logs"),
+            sealer=sealer,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """All services of one process, and what doors need beside them."""
+
+    settings: Settings
+    clock: Clock
+    store: Store
+    connector: Connector
+    addresses: Addresses
+    people: People
+    access: Access
+    catalogue: Catalogue
+    computings: Computings
+    tasks: Tasks
+    following: Following
+    health: Health
+    streams: Streams
+
+    @classmethod
+    def of(cls, context: ProcessContext) -> "Services":
+        """Make the services of a process."""
+        settings, clock, store, connector = context.settings, context.clock, context.store, context.connector
+        addresses = Addresses(url=settings.url, domain=settings.domain)
+        people = People(
+            store=store,
+            clock=clock,
+            passwords=LocalPasswords(),
+            session_life=timedelta(hours=settings.session_hours),
+        )
+        catalogue = Catalogue(store=store, clock=clock, connector=connector)
+        tasks = Tasks(
+            store=store,
+            clock=clock,
+            connector=connector,
+            catalogue=catalogue,
+            addresses=addresses,
+            archive=context.archive,
+            limits=settings.limits,
+            sealer=context.sealer,
+        )
+        return cls(
+            settings=settings,
+            clock=clock,
+            store=store,
+            connector=connector,
+            addresses=addresses,
+            people=people,
+            access=Access(store=store, clock=clock, people=people, addresses=addresses, sealer=context.sealer),
+            catalogue=catalogue,
+            computings=Computings(store=store, clock=clock, connector=connector),
+            tasks=tasks,
+            following=Following(store=store, tasks=tasks),
+            health=Health(store=store, clock=clock, connector=connector),
+            streams=Streams(store=store),
+        )

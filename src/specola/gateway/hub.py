@@ -1,0 +1,126 @@
+"""What all connections of one gateway process share."""
+
+import asyncio
+import contextlib
+import ipaddress
+from typing import Any
+
+from specola.clock import Clock
+from specola.config import Settings
+from specola.domain.task import Endpoint
+from specola.gateway.admission import Admission
+from specola.gateway.asking import Internal
+from specola.gateway.connection import Connection
+from specola.gateway.decisions import Decisions, Lease
+from specola.gateway.entering import Entering
+from specola.gateway.forwarding import Via
+from specola.gateway.hosts import Names
+from specola.gateway.revocations import Revocations
+from specola.gateway.traffic import Meter, Traffic
+from specola.gateway.tunnel import Tunnel
+
+__all__ = ["Hub"]
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+SWEEP_SECONDS = 1.0
+TEND_SECONDS = 5.0
+REPORT_SECONDS = 10.0
+GRACE_SECONDS = 5.0
+
+
+class Hub:
+    """The wiring of one process, its connections, and the work that is done beside them."""
+
+    def __init__(self, *, settings: Settings, clock: Clock) -> None:
+        internal = Internal(settings.internal_socket)
+        self._clock = clock
+        self._trusted = tuple(ipaddress.ip_network(one, strict=False) for one in settings.trusted_proxies)
+        self.now = clock.monotonic
+        self.tick = clock.monotonic()
+        """The time, as of the last sweep."""
+        self.decisions = Decisions(internal=internal, clock=clock)
+        self.traffic = Traffic(internal)
+        self.revocations = Revocations(internal=internal, decisions=self.decisions, clock=clock)
+        self.admission = Admission(
+            names=Names.of(settings),
+            decisions=self.decisions,
+            entering=Entering(internal=internal, clock=clock, platform=settings.url),
+            internal=internal,
+            web=Endpoint(path=str(settings.web_socket)),
+            clock=clock,
+        )
+        self.visitors: set[Connection] = set()
+        self._empty = asyncio.Event()
+        self.tunnels: set[Tunnel] = set()
+        self.stopping = False
+
+    def via(self, transport: asyncio.Transport) -> Via:
+        """Return how a visitor reached us."""
+        peer: Any = transport.get_extra_info("peername")
+        address = str(peer[0]) if isinstance(peer, tuple) and peer else "127.0.0.1"
+        encrypted = transport.get_extra_info("sslcontext") is not None
+        trusted = bool(self._trusted) and any(ipaddress.ip_address(address) in network for network in self._trusted)
+        return Via(address=address, scheme="https" if encrypted else "http", encrypted=encrypted, trusted=trusted)
+
+    def gone(self, visitor: Connection) -> None:
+        """Forget a visitor's connection."""
+        self.visitors.discard(visitor)
+        if self.stopping and not self.visitors:
+            self._empty.set()
+
+    def tunnel(
+        self,
+        *,
+        visitor: asyncio.Transport,
+        task: asyncio.Transport,
+        lease: Lease | None,
+        meter: Meter | None,
+        used: bool,
+    ) -> None:
+        """Join two connections until both are closed."""
+        tunnel = Tunnel(visitor=visitor, task=task, lease=lease, meter=meter, used=used, forget=self.tunnels.discard)
+        self.tunnels.add(tunnel)
+
+    async def work(self) -> None:
+        """Do what is done beside the connections, for ever."""
+        async with asyncio.TaskGroup() as group:
+            for work in (self.revocations.follow(), self._sweep(), self._tend(), self._report()):
+                group.create_task(work)
+
+    async def stop(self) -> None:
+        """Let what is going on end, for a short while; then close everything."""
+        self.stopping = True
+        for visitor in tuple(self.visitors):
+            visitor.stop()
+        if not self.visitors:
+            self._empty.set()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GRACE_SECONDS):
+                await self._empty.wait()
+        for tunnel in tuple(self.tunnels):
+            tunnel.revoke()
+        for visitor in tuple(self.visitors):
+            visitor.abort()
+        await self.traffic.report()
+
+    def sweep(self) -> None:
+        """Close connections whose time has run out."""
+        self.tick = now = self.now()
+        for visitor in [one for one in self.visitors if one.deadline < now]:
+            visitor.expire()
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            self.sweep()
+
+    async def _tend(self) -> None:
+        while True:
+            await asyncio.sleep(TEND_SECONDS)
+            self.revocations.tend()
+
+    async def _report(self) -> None:
+        while True:
+            await asyncio.sleep(REPORT_SECONDS)
+            await self.traffic.report()

@@ -1,0 +1,139 @@
+"""Relays an upgraded connection: bytes as they come, both ways, each way with its own end."""
+
+import asyncio
+from collections.abc import Callable
+
+from typing_extensions import override
+
+from specola.gateway.decisions import Lease
+from specola.gateway.traffic import Meter
+
+__all__ = ["Tunnel"]
+
+
+class Tunnel:
+    """Two connections that have become one. Held by its ends, its lease and the process; forgotten when both close."""
+
+    __slots__ = ("_forget", "_lease", "_meter", "_open", "_task", "_used", "_visitor")
+
+    def __init__(
+        self,
+        *,
+        visitor: asyncio.Transport,
+        task: asyncio.Transport,
+        lease: Lease | None,
+        meter: Meter | None,
+        used: bool,
+        forget: Callable[["Tunnel"], None],
+    ) -> None:
+        self._lease = lease
+        self._meter = meter
+        self._used = used
+        self._forget = forget
+        self._open = 2
+        self._visitor = VisitorEnd(visitor, self)
+        self._task = TaskEnd(task, self)
+        self._visitor.other = self._task
+        self._task.other = self._visitor
+        visitor.set_protocol(self._visitor)
+        task.set_protocol(self._task)
+        if lease is not None:
+            lease.live.add(self)
+        if meter is not None:
+            meter.holders += 1
+
+    def revoke(self) -> None:
+        """Close both connections at once."""
+        self._visitor.transport.abort()
+        self._task.transport.abort()
+
+    def received(self, size: int) -> None:
+        """Count bytes from the visitor."""
+        if self._meter is not None:
+            self._meter.received += size
+            self._meter.used |= self._used
+
+    def sent(self, size: int) -> None:
+        """Count bytes to the visitor."""
+        if self._meter is not None:
+            self._meter.sent += size
+            self._meter.used |= self._used
+
+    def closed(self) -> None:
+        """Note that one end is closed."""
+        self._open -= 1
+        if self._open:
+            return
+        if self._lease is not None:
+            self._lease.live.discard(self)
+        if self._meter is not None:
+            self._meter.holders -= 1
+        self._forget(self)
+
+
+class End(asyncio.Protocol):
+    """One end of a tunnel."""
+
+    __slots__ = ("ended", "other", "transport", "tunnel")
+
+    def __init__(self, transport: asyncio.Transport, tunnel: Tunnel) -> None:
+        self.transport = transport
+        self.tunnel = tunnel
+        self.other: End = self
+        self.ended = False
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        self.other.transport.write(data)
+
+    @override
+    def pause_writing(self) -> None:
+        self.other.transport.pause_reading()
+
+    @override
+    def resume_writing(self) -> None:
+        if not self.other.transport.is_closing():
+            self.other.transport.resume_reading()
+
+    @override
+    def eof_received(self) -> bool:
+        # TLS has no half-close: there the end of one way is the end of both.
+        self.ended = True
+        if self.transport.get_extra_info("sslcontext") is not None or self.other.ended:
+            return False
+        if self.other.transport.is_closing():
+            return False
+        if not self.other.transport.can_write_eof():
+            return False
+        self.other.transport.write_eof()
+        return True
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        if exc is None:
+            self.other.transport.close()
+        else:
+            self.other.transport.abort()
+        self.tunnel.closed()
+
+
+class VisitorEnd(End):
+    """The end at the visitor."""
+
+    __slots__ = ()
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        self.tunnel.received(len(data))
+        self.other.transport.write(data)
+
+
+class TaskEnd(End):
+    """The end at the task."""
+
+    __slots__ = ()
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        self.tunnel.sent(len(data))
+        self.other.transport.write(data)

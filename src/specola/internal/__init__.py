@@ -1,0 +1,1 @@
+"""What `web` answers gateways and connectors over the internal socket."""

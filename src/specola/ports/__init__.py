@@ -1,0 +1,1 @@
+"""What the services and the worker ask of the outside, as protocols with two real implementations or more."""

@@ -1,0 +1,129 @@
+"""The computing port: what every place that runs containers can do."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from datetime import timedelta
+from typing import Protocol, runtime_checkable
+
+from specola.domain.budget import Budget
+from specola.domain.computing import Handle, ImageDetails, Launch, LogLine, Observation, Probe, Progress, Usage
+from specola.domain.task import TaskId
+
+__all__ = ["Computing", "Executes", "HasImages", "HasLogs", "HasUsage", "Report", "Stream", "Watches"]
+
+Report = Callable[[Progress], Awaitable[None]]
+
+
+class Stream(Protocol):
+    """A byte stream both ways, each side of which can be ended by itself."""
+
+    async def read(self, most: int = 65536) -> bytes:
+        """Return up to `most` bytes; empty once the other side has ended its half."""
+
+    async def write(self, data: bytes) -> None:
+        """Send `data`, waiting while the other side is slow."""
+
+    async def end(self) -> None:
+        """Say that nothing more will be written; reading goes on."""
+
+    async def close(self) -> None:
+        """Give the stream up, both halves."""
+
+
+class Computing(Protocol):
+    """A place that can run containers. Instances hold no state worth keeping.
+
+    Every verb raises `ComputingUnreachableError` when nothing could be learned, and may be repeated.
+    """
+
+    name: str
+
+    async def probe(self, budget: Budget) -> Probe:
+        """Say what is here, what it can do, and what is missing, each with a hint."""
+
+    async def launch(self, launch: Launch, *, report: Report, budget: Budget) -> Handle:
+        """Start a task, or find it already started under this task id.
+
+        Raises
+        ------
+        LaunchError
+            It can never start as asked (also `NoSpaceError`, `ImageUnknownError`, `ImageArchitectureError`).
+        """
+
+    async def observe(self, handles: Collection[Handle]) -> Mapping[Handle, Observation]:
+        """Look at many tasks in one round trip.
+
+        Parameters
+        ----------
+        handles
+            N handles in any order; N may be 0.
+
+        Returns
+        -------
+        Mapping[Handle, Observation]
+            Exactly N entries. A handle this computing no longer knows gets `Observation.forgotten()`.
+        """
+
+    async def stop(self, handle: Handle, *, grace: timedelta) -> None:
+        """Ask the task to end, wait `grace`, then force it; silent if it has already ended."""
+
+    async def remove(self, handle: Handle) -> None:
+        """Remove all that is left of an ended task here, but not its home; silent if nothing is left."""
+
+    async def discover(self) -> Mapping[TaskId, Handle]:
+        """Find everything here that carries this installation's label, known to us or not."""
+
+    async def dial(self, handle: Handle, port: int) -> Stream:
+        """Open a byte stream to `port` of the task, by whatever way this computing has."""
+
+    async def close(self) -> None:
+        """Give back connections; tasks go on."""
+
+
+@runtime_checkable
+class Watches(Protocol):
+    """A computing that tells when something changed (capability `watch`)."""
+
+    def watch(self) -> AsyncIterator[Handle]:
+        """Yield the handle of each task that may have changed, from now on, until the connection breaks."""
+
+
+@runtime_checkable
+class HasLogs(Protocol):
+    """A computing that keeps what a task writes (capability `logs`)."""
+
+    def logs(self, handle: Handle, *, follow: bool = False, tail: int | None = None) -> AsyncIterator[LogLine]:
+        """Yield the lines written so far, oldest first (the last `tail` of them), and with `follow` those to come."""
+
+
+@runtime_checkable
+class HasUsage(Protocol):
+    """A computing that measures what tasks use (capability `usage`)."""
+
+    async def usage(self, handles: Collection[Handle]) -> Mapping[Handle, Usage]:
+        """Measure the running ones among `handles`; the others are left out."""
+
+
+@runtime_checkable
+class HasImages(Protocol):
+    """A computing that can say what an image is before it is started (capability `images`)."""
+
+    async def inspect_image(self, reference: str, budget: Budget) -> ImageDetails:
+        """Read an image's details from here, or from its registry if it is not here.
+
+        Raises
+        ------
+        ImageUnknownError
+            Neither this computing nor the registry has it.
+        ImageUnreachableError
+            It is not here and the registry could not be asked.
+        RegistryRefusedError
+            It is not here and the registry must not be asked.
+        """
+
+
+@runtime_checkable
+class Executes(Protocol):
+    """A computing that can run a command inside a task (capability `execute`)."""
+
+    async def execute(self, handle: Handle, command: Sequence[str], *, budget: Budget) -> tuple[int, bytes, bytes]:
+        """Run `command` to its end; return exit code, output and error output."""

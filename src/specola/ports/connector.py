@@ -1,0 +1,28 @@
+"""The connector as services see it: questions to computings that cannot wait for the worker's next look."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Protocol
+
+from specola.domain.computing import ImageDetails, LogLine, Probe, Usage
+from specola.domain.task import TaskId
+
+__all__ = ["Connector"]
+
+
+class Connector(Protocol):
+    """Asks computings on behalf of services. All methods raise `ConnectorUnreachableError` while it restarts."""
+
+    async def probe(self, computing: str) -> Probe:
+        """Ask the computing of that name what it is and can do, now."""
+
+    async def inspect_image(self, computing: str, reference: str) -> ImageDetails:
+        """Read an image's details from the computing or from its registry."""
+
+    def logs(self, task: TaskId, *, follow: bool = False, tail: int | None = None) -> AsyncIterator[LogLine]:
+        """Yield what a live task writes."""
+
+    async def usage(self, tasks: Sequence[TaskId]) -> Mapping[TaskId, Sequence[Usage]]:
+        """Return the measurements kept of live tasks, oldest first, at most 10 minutes of them."""
+
+    async def health(self) -> None:
+        """Return once the connector has answered that it is up."""

@@ -1,0 +1,108 @@
+"""Streams: which tasks a connector has to offer ways into, and on which computings."""
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass
+
+from specola.domain.computing import Computing, Handle
+from specola.domain.task import Task, TaskId
+from specola.storage.changes import Topic
+from specola.storage.store import Store
+
+__all__ = ["Gone", "Streams", "Way", "Ways"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """A task with something on a computing, and the ports at which it can be reached there."""
+
+    task: TaskId
+    computing: str
+    handle: Handle
+    ports: tuple[int, ...]
+
+    @classmethod
+    def of(cls, task: Task) -> "Way | None":
+        """Return the way into a task; None while, or since, nothing of it is on its computing."""
+        if task.handle is None:
+            return None
+        ports = tuple(sorted({interface.port for interface in task.release.interfaces}))
+        return cls(task=task.id, computing=task.computing, handle=task.handle, ports=ports)
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A task of which nothing is left on its computing."""
+
+    task: TaskId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ways:
+    """What there is at one moment."""
+
+    computings: Sequence[Computing]
+    ways: Sequence[Way]
+    sequence: int
+
+
+class Streams:
+    """What connectors learn, since they never read the database themselves."""
+
+    def __init__(self, *, store: Store) -> None:
+        self._store = store
+
+    async def snapshot(self) -> Ways:
+        """Return every computing, and the way into every task."""
+        async with self._store.read() as tx:
+            computings = await tx.computings.all()
+            ways = [
+                way
+                for computing in computings
+                for task in await tx.tasks.wanted(computing.name)
+                if (way := Way.of(task)) is not None
+            ]
+            return Ways(computings=computings, ways=ways, sequence=await tx.changes.newest())
+
+    async def follow(self, start: Ways) -> AsyncGenerator[Sequence[Way | Gone | Computing], None]:
+        """Yield what changes after a snapshot, until changes were missed: then another snapshot has to be taken."""
+        ways: dict[TaskId, Way] = {way.task: way for way in start.ways}
+        computings = {computing.name: computing for computing in start.computings}
+        async for batch in self._store.changes(start.sequence):
+            topics = {change.topic for change in batch}
+            if Topic.GAP in topics:
+                return
+            told: list[Way | Gone | Computing] = []
+            async with self._store.read() as tx:
+                if Topic.COMPUTING in topics:
+                    told += _renewed(computings, await tx.computings.all())
+                ids = {change.key for change in batch if change.topic == Topic.TASK}
+                told += _moved(ways, ids, await tx.tasks.known(ids) if ids else {})
+            if told:
+                yield told
+
+
+def _renewed(known: dict[str, Computing], present: Sequence[Computing]) -> list[Computing]:
+    """Return the computings that are reached in another way than before, and remember them."""
+    told = []
+    for computing in present:
+        before = known.get(computing.name)
+        if before is None or (before.kind, before.settings) != (computing.kind, computing.settings):
+            told.append(computing)
+        known[computing.name] = computing
+    return told
+
+
+def _moved(ways: dict[TaskId, Way], ids: set[TaskId], tasks: Mapping[TaskId, Task]) -> list[Way | Gone]:
+    """Return the ways that came, changed or went among `ids`, and remember them."""
+    told: list[Way | Gone] = []
+    for name in sorted(ids):
+        task = tasks.get(name)
+        way = Way.of(task) if task is not None else None
+        before = ways.get(name)
+        if way is not None and way != before:
+            ways[name] = way
+            told.append(way)
+        elif way is None and before is not None:
+            del ways[name]
+            told.append(Gone(name))
+    return told

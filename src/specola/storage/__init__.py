@@ -1,0 +1,1 @@
+"""SQLAlchemy on SQLite and PostgreSQL; takes and returns domain values, never rows."""

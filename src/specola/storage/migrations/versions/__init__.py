@@ -1,0 +1,1 @@
+"""One module for each revision; `specola.storage.revision` lists them."""

@@ -1,0 +1,1 @@
+"""`specola up`: prepares the data folder, starts the four processes, and keeps them running."""

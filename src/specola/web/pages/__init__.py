@@ -1,0 +1,11 @@
+"""The pages: one file for each noun."""
+
+from fastapi import APIRouter
+
+from specola.web.pages import account, administration, authorize, editor, home, sign_in, software, task_verbs, tasks
+
+__all__ = ["router"]
+
+router = APIRouter()
+for part in (sign_in, home, editor, software, tasks, task_verbs, account, administration, authorize):
+    router.include_router(part.router)

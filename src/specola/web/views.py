@@ -1,0 +1,133 @@
+"""What task pages show of a task: the record, and what is known of it at this moment."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from specola.domain.computing import Usage
+from specola.domain.errors import SpecolaError
+from specola.domain.person import Actor
+from specola.domain.software import Interface, Protocol
+from specola.domain.task import Event, InterfaceState, Task, TaskState
+from specola.factory import Services
+
+__all__ = ["WAITING", "Opening", "Step", "TaskView", "task_views"]
+
+WAITING = frozenset({TaskState.QUEUED, TaskState.STARTING})
+
+CLIENTS: Mapping[Protocol, str] = {
+    Protocol.RFB: "vncviewer {host}::{port}",
+    Protocol.SSH: "ssh -p {port} {host}",
+    Protocol.POSTGRES: "psql -h {host} -p {port} -U postgres",
+    Protocol.MYSQL: "mysql -h {host} -P {port} -u root -p",
+    Protocol.REDIS: "redis-cli -h {host} -p {port} --askpass",
+    Protocol.GRPC: "grpcurl -plaintext {host}:{port} list",
+    Protocol.TCP: "nc {host} {port}",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """One interface of a task: what it is, whether it is ready, and where it is opened."""
+
+    interface: Interface
+    state: InterfaceState
+    address: str
+
+    @property
+    def in_browser(self) -> bool:
+        """Whether a browser can open it."""
+        return self.interface.protocol.opens_in_browser
+
+    @property
+    def command(self) -> str:
+        """A client's command line for this interface, on the machine where Specola runs; empty while there is none."""
+        where = self.state.endpoint
+        if where is None or where.host is None or where.port is None:
+            return ""
+        client = CLIENTS.get(self.interface.protocol, CLIENTS[Protocol.TCP])
+        return client.format(host=where.host, port=where.port)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What a task that is not running yet is doing; `done` and `total` in bytes if the step has a size."""
+
+    sentence: str
+    done: int | None = None
+    total: int | None = None
+
+    @classmethod
+    def of(cls, event: Event) -> "Step":
+        """Read the step from the latest event."""
+        done, total = event.data.get("done"), event.data.get("total")
+        if isinstance(done, int) and isinstance(total, int) and total > 0:
+            return cls(sentence=event.sentence, done=min(done, total), total=total)
+        return cls(sentence=event.sentence)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskView:
+    """One task as a page shows it."""
+
+    task: Task
+    place: str
+    openings: tuple[Opening, ...]
+    usage: Sequence[Usage] = ()
+    step: Step | None = None
+
+    @property
+    def main(self) -> Opening | None:
+        """What Open opens: the first interface that a browser understands."""
+        return next((opening for opening in self.openings if opening.in_browser), None)
+
+    @property
+    def latest(self) -> Usage | None:
+        """The latest measurement."""
+        return self.usage[-1] if self.usage else None
+
+
+async def task_views(services: Services, actor: Actor, tasks: Sequence[Task]) -> list[TaskView]:
+    """Return what is known of some tasks."""
+    running = [task.id for task in tasks if task.state is TaskState.RUNNING]
+    waiting = [task for task in tasks if task.state in WAITING]
+    places = await _places(services, actor)
+    usage = await _usage(services, actor, running)
+    by_task = {task.id: await _step(services, actor, task) for task in waiting}
+    return [
+        TaskView(
+            task=task,
+            place=places.get(task.computing, task.computing),
+            openings=_openings(services, task),
+            usage=usage.get(task.id, ()),
+            step=by_task.get(task.id),
+        )
+        for task in tasks
+    ]
+
+
+async def _places(services: Services, actor: Actor) -> Mapping[str, str]:
+    return {computing.name: computing.title for computing in await services.computings.list(actor)}
+
+
+async def _usage(services: Services, actor: Actor, tasks: Sequence[str]) -> Mapping[str, Sequence[Usage]]:
+    try:
+        return await services.tasks.usage(actor, tasks) if tasks else {}
+    except SpecolaError:
+        # A page without its small charts is worth more than no page.
+        return {}
+
+
+async def _step(services: Services, actor: Actor, task: Task) -> Step:
+    events = await services.tasks.events(actor, task.id)
+    return Step.of(events[-1]) if events else Step(sentence=task.reason.sentence)
+
+
+def _openings(services: Services, task: Task) -> tuple[Opening, ...]:
+    return tuple(
+        Opening(
+            interface=interface,
+            state=task.interface(interface.name) or InterfaceState(name=interface.name),
+            address=services.tasks.address(task, interface),
+        )
+        for interface in task.release.interfaces
+    )

@@ -1,0 +1,43 @@
+"""What a computing needs to start one task, made from the record."""
+
+from specola.domain.computing import HomeMount, Launch
+from specola.domain.placeholders import fill
+from specola.domain.task import Task
+
+__all__ = ["launch_of"]
+
+
+def launch_of(task: Task, *, credential: str, number: int) -> Launch:
+    """Make the launch of a task.
+
+    Parameters
+    ----------
+    task
+        The record.
+    credential
+        The task's own random credential.
+    number
+        The numeric owner of the task owner's files.
+    """
+    release = task.release
+    environment = {**release.environment, **task.environment}
+    return Launch(
+        task=task.id,
+        title=task.title,
+        owner=task.owner,
+        reference=task.image.reference,
+        digest=task.image.digest,
+        image_id=task.image.id,
+        # A command line is visible to everybody on its machine, so the credential is never filled in there.
+        command=tuple(fill(part, credential="{credential}", parameters=task.parameters) for part in release.command),
+        environment={
+            name: fill(value, credential=credential, parameters=task.parameters) for name, value in environment.items()
+        },
+        resources=task.resources,
+        user=release.user,
+        home=HomeMount(key=task.owner, number=number, path=release.home) if release.home else None,
+        number=number,
+        capabilities=release.capabilities,
+        interfaces=release.interfaces,
+        credential=credential,
+    )

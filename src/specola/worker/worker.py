@@ -1,0 +1,149 @@
+"""The worker: one loop for each computing whose lease it holds."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import structlog
+
+from specola.clock import Clock
+from specola.domain.computing import Computing as ComputingRecord
+from specola.ports.computing import Computing
+from specola.secrets import Sealer
+from specola.storage.logs import LogArchive
+from specola.storage.store import Store, Topic
+from specola.worker.convergence import Convergence
+from specola.worker.record import LeaseLostError, Record
+from specola.worker.timing import Timing
+
+__all__ = ["Opener", "Worker"]
+
+Opener = Callable[[ComputingRecord], Computing]
+
+FEED_PAUSE = 1.0
+
+
+class Worker:
+    """Shares the computings with other workers by leases, and converges those it got.
+
+    Parameters
+    ----------
+    store, sealer, archive
+        The database, what opens credentials kept in it, and where logs of ended tasks go.
+    opener
+        Opens a computing from its record.
+    streams
+        The folder of the connector's sockets.
+    holder
+        This worker's name on leases. A worker that comes after one that was killed takes over at once if it bears
+        the same name, so the name has to be this process's alone while it lives.
+    """
+
+    def __init__(  # noqa: PLR0913 - a bill of materials
+        self,
+        *,
+        store: Store,
+        sealer: Sealer,
+        archive: LogArchive,
+        opener: Opener,
+        streams: Path,
+        holder: str,
+        clock: Clock,
+        timing: Timing | None = None,
+    ) -> None:
+        self._store = store
+        self._sealer = sealer
+        self._archive = archive
+        self._opener = opener
+        self._streams = streams
+        self._holder = holder
+        self._clock = clock
+        self._timing = timing or Timing()
+        self._loops: dict[str, tuple[ComputingRecord, asyncio.Task[None]]] = {}
+        self._converging: dict[str, Convergence] = {}
+        self._logger = structlog.get_logger("specola.worker")
+
+    async def run(self) -> None:
+        """Work until cancelled; leases are given back in the end."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                try:
+                    # Followed from what was read, so that nothing falls between the two.
+                    async for changes in self._store.changes(after=await self._match(group)):
+                        topics = {change.topic for change in changes}
+                        if topics & {Topic.COMPUTING, Topic.GAP}:
+                            await self._match(group)
+                        if topics & {Topic.COMPUTING, Topic.GAP, Topic.TASK}:
+                            self._wake()
+                except Exception:
+                    self._logger.exception("feed_failed")
+                await asyncio.sleep(FEED_PAUSE)
+
+    def _wake(self) -> None:
+        for convergence in self._converging.values():
+            convergence.wake()
+
+    async def _match(self, group: asyncio.TaskGroup) -> int:
+        """Have a loop for each computing there is, opened with the settings it has now; return the last change."""
+        async with self._store.read() as transaction:
+            newest = await transaction.changes.newest()
+            records = {record.name: record for record in await transaction.computings.all()}
+        for name, (before, loop) in list(self._loops.items()):
+            record = records.get(name)
+            if record is None or (record.kind, record.settings) != (before.kind, before.settings):
+                loop.cancel()
+                del self._loops[name]
+        for name, record in records.items():
+            if name not in self._loops:
+                self._loops[name] = (record, group.create_task(self._tend(record), name=f"computing {name}"))
+        return newest
+
+    async def _tend(self, computing: ComputingRecord) -> None:
+        """Take a computing's lease whenever it is free, and converge while it is ours."""
+        record = Record(
+            store=self._store,
+            sealer=self._sealer,
+            clock=self._clock,
+            computing=computing.name,
+            holder=self._holder,
+            timing=self._timing,
+        )
+        log = self._logger.bind(computing=computing.name)
+        while True:
+            try:
+                if await record.hold():
+                    log.info("lease_taken", holder=self._holder)
+                    await self._converge(computing, record)
+            except LeaseLostError:
+                log.warning("lease_lost", holder=self._holder)
+            except Exception:
+                log.exception("convergence_failed")
+            await asyncio.sleep(self._timing.most_back_off)
+
+    async def _converge(self, computing: ComputingRecord, record: Record) -> None:
+        async with self._opened(computing) as place:
+            convergence = Convergence(
+                computing=place,
+                record=record,
+                archive=self._archive,
+                streams=self._streams,
+                clock=self._clock,
+                timing=self._timing,
+            )
+            self._converging[computing.name] = convergence
+            try:
+                await convergence.run()
+            except asyncio.CancelledError:
+                await record.release()
+                raise
+            finally:
+                self._converging.pop(computing.name, None)
+
+    @asynccontextmanager
+    async def _opened(self, computing: ComputingRecord) -> AsyncIterator[Computing]:
+        place = self._opener(computing)
+        try:
+            yield place
+        finally:
+            await place.close()

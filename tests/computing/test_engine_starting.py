@@ -1,0 +1,102 @@
+"""What is learnt about a machine, its sockets and its refusals, read without an engine."""
+
+from pathlib import Path
+
+import pytest
+from aiodocker.exceptions import DockerError
+
+from specola.computing.engine.errors import ContainerGoneError, NameInUseError, translated
+from specola.computing.engine.quirks import Memory, Quirks, lacking
+from specola.computing.engine.sockets import HERE, listeners, read
+from specola.computing.engine.trial import image_archive
+from specola.domain.errors import ComputingUnreachableError, LaunchError, NoSpaceError
+
+LOOPBACK = (
+    "   0: 0100007F:1F40 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1 0 100 0 0 10 0"
+)
+ANYWHERE = (
+    "   1: 00000000:1F41 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 2 1 0 100 0 0 10 0"
+)
+CONNECTED = (
+    "   2: 0200000A:1F42 0100000A:C000 01 00000000:00000000 00:00000000 00000000     0        0 3 1 0 100 0 0 10 0"
+)
+MAPPED = "   0: 0000000000000000FFFF00000100007F:1F43 " + "0" * 32 + ":0000 0A 0:0 00:0 0 0 0 4 1 0 100 0 0 10 0"
+
+# What engines say in their several steps; that both say it of a disk that is really full, the contract suite shows.
+FULL = [
+    "write /var/lib/docker/tmp/GetImageBlob1: no space left on device",
+    "committing container for step: copying layers and metadata: writing blob: no space left on device",
+    "mkdir /var/lib/docker/overlay2/x-init: no space left on device",
+    "open /var/lib/containers/storage/overlay-containers/x/userdata/config.json: disk quota exceeded",
+]
+
+
+def test_listeners_are_read_with_where_they_listen() -> None:
+    lines = [LOOPBACK, ANYWHERE, CONNECTED, MAPPED]
+    assert read(lines, 8000) <= HERE
+    assert read(lines, 8001) == {"00000000"}
+    assert read(lines, 8002) == frozenset()
+    assert read(lines, 8003) <= HERE
+    assert read([], 8000) == frozenset()
+
+
+def test_process_that_is_gone_tells_nothing_about_its_ports() -> None:
+    assert listeners(0, 8000) is None
+    assert listeners(2**22 + 1, 8000) is None
+
+
+@pytest.mark.parametrize(
+    ("message", "quirks"),
+    [
+        ("OCI runtime error: runc: error setting rlimits for ready process: error setting rlimit type 7", "limits"),
+        ('exec: "docker-init": executable file not found in $PATH', "no_init"),
+        (
+            "container create: container-init binary not found on the host: stat /usr/libexec/podman/catatonit",
+            "no_init",
+        ),
+    ],
+)
+def test_refusal_for_a_machines_quirk_is_known_and_asked_for_once(message: str, quirks: str) -> None:
+    found = lacking(DockerError(500, message), Quirks())
+    assert found == Quirks(**{quirks: True})
+    assert lacking(DockerError(500, message), found) is None
+
+
+def test_other_refusals_are_no_quirk() -> None:
+    assert lacking(DockerError(500, "executable file not found in $PATH: unknown"), Quirks()) is None
+
+
+def test_quirks_are_remembered_for_one_engine_alone(tmp_path: Path) -> None:
+    memory = Memory(tmp_path / "engines" / "local.json", "unix:///one.sock")
+    assert memory.read() is None
+    memory.write(Quirks(limits=True))
+    assert memory.read() == Quirks(limits=True)
+    assert Memory(memory.file, "unix:///other.sock").read() is None
+    memory.file.write_text('{"engine": "unix:///one.sock"', encoding="utf-8")
+    assert memory.read() is None
+
+
+def test_trial_image_is_always_the_same() -> None:
+    one, other = (image_archive("localhost/trial:1", helper=b"program", machine="amd64") for _ in range(2))
+    assert one == other
+    assert b"localhost/trial:1" in one
+
+
+@pytest.mark.parametrize("message", FULL)
+def test_no_space_left_is_told_as_such(message: str) -> None:
+    assert isinstance(translated("local", DockerError(500, message)), NoSpaceError)
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "expected"),
+    [
+        (900, "Cannot connect to host", ComputingUnreachableError),
+        (404, "No such container: x", ContainerGoneError),
+        (409, "Container x is not running", ContainerGoneError),
+        (409, 'The container name "/x" is already in use by container "y"', NameInUseError),
+        (500, 'creating container storage: the container name "x" is already in use by y', NameInUseError),
+        (400, "invalid reference format", LaunchError),
+    ],
+)
+def test_each_answer_of_an_engine_is_one_of_our_errors(status: int, message: str, expected: type[Exception]) -> None:
+    assert type(translated("local", DockerError(status, message))) is expected

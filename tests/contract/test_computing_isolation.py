@@ -1,0 +1,173 @@
+"""What a task cannot reach: other tasks, this host, the engine."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from ipaddress import IPv4Network
+
+import pytest
+
+from specola.computing.engine.firewall import Firewall, forget
+from specola.domain.computing import Finding, Phase
+from specola.ports.computing import Executes
+from tests.support.places import ECHO, EnginePlace, budget, command, context, until
+
+pytestmark = [pytest.mark.anyio, pytest.mark.containers]
+
+Address = tuple[str, int]
+
+
+@pytest.fixture
+async def host_port() -> AsyncIterator[int]:
+    """A listener on every address of this host, as any daemon may be; it greets whoever comes."""
+
+    async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"secret")
+        writer.close()
+
+    server = await asyncio.start_server(greet, "0.0.0.0", 0)  # noqa: S104 -- the very thing that must not be reached
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+async def reaches(place: EnginePlace, handle: str, host: str, port: int) -> bool:
+    """Tell whether a process in the task can connect there; a closed port answers too, so it must be an open one."""
+    assert isinstance(place.computing, Executes)
+    script = 'nc -w 2 "$1" "$2" </dev/null'
+    code, output, _ = await place.computing.execute(
+        handle, ["sh", "-c", script, "reach", host, str(port)], budget=budget()
+    )
+    return code == 0 or bool(output)
+
+
+async def test_task_reaches_itself_but_no_other_task(engine: EnginePlace) -> None:
+    one, other = await asyncio.gather(engine.launch(engine.web()), engine.launch(engine.web()))
+    own = (await engine.observe(one)).addresses[ECHO]
+    foreign = (await engine.observe(other)).addresses[ECHO]
+    await until(lambda: reaches(engine, one, *own))
+    await until(lambda: reaches(engine, other, *foreign))
+    assert not any(await asyncio.gather(reaches(engine, one, *foreign), reaches(engine, other, *own)))
+
+
+async def test_task_reaches_no_listener_of_this_host(engine: EnginePlace, host_port: int) -> None:
+    handle = await engine.launch(engine.web())
+    assert isinstance(engine.computing, Executes)
+    _, output, _ = await engine.computing.execute(handle, ["ip", "route"], budget=budget())
+    gateway = output.decode().split("default via ")[1].split()[0]
+    reader, writer = await asyncio.open_connection(gateway, host_port)
+    assert await reader.read() == b"secret"
+    writer.close()
+    await writer.wait_closed()
+    addresses = [gateway, *await host_addresses()]
+    reached = await asyncio.gather(*(reaches(engine, handle, one, host_port) for one in addresses))
+    assert not any(reached), dict(zip(addresses, reached, strict=True))
+
+
+async def test_task_has_no_address_that_the_rules_do_not_cover(engine: EnginePlace) -> None:
+    handle = await engine.launch(engine.web())
+    assert isinstance(engine.computing, Executes)
+    code, output, _ = await engine.computing.execute(handle, ["cat", "/proc/net/if_inet6"], budget=budget())
+    assert (code, output) == (0, b"")
+
+
+async def test_engine_socket_is_not_in_the_container(engine: EnginePlace) -> None:
+    handle = await engine.launch(engine.web())
+    assert isinstance(engine.computing, Executes)
+    _, mounts, _ = await engine.computing.execute(handle, ["cat", "/proc/mounts"], budget=budget())
+    assert b".sock" not in mounts
+    assert str(engine.context.data).encode() not in mounts
+
+
+async def test_rules_are_put_in_place_once_and_again_if_they_are_lost(engine: EnginePlace) -> None:
+    await engine.launch(engine.web())
+    (jump,) = await jumps(engine)
+    chain = jump.split("-j ")[1]
+    await command("iptables", "-w", "-D", *jump.split()[1:])
+    await command("iptables", "-w", "-F", chain)
+    handle = await engine.launch(engine.web())
+    assert jump in await rules()
+    assert f"-A {chain} -j DROP" in await rules()
+    assert (await engine.observe(handle)).phase is Phase.RUNNING
+
+
+async def test_rules_in_place_are_left_alone(engine: EnginePlace) -> None:
+    await engine.launch(engine.web())
+
+    async def ours() -> list[str]:
+        """Those of this installation: engines and other tests change theirs meanwhile."""
+        return [rule for rule in await rules() if engine.context.installation in rule]
+
+    before = await ours()
+    pool, podman = IPv4Network(engine.settings["networks"]), engine.name == "podman"
+    await Firewall(engine.context.installation, pool, names_from_bridge=podman).ensure()
+    assert before
+    assert await ours() == before
+
+
+async def test_jump_as_an_earlier_release_made_it_gives_way(engine: EnginePlace) -> None:
+    await engine.launch(engine.web())
+    (jump,) = await jumps(engine)
+    # It held for what this host sends to itself, too.
+    await command("iptables", "-w", "-I", *jump.replace(" ! -i lo", "").split()[1:])
+    await engine.launch(engine.web())
+    assert await jumps(engine) == [jump]
+
+
+async def test_rules_for_a_pool_that_is_no_longer_set_are_forgotten(engine: EnginePlace) -> None:
+    installation, pool, earlier = engine.context.installation, engine.settings["networks"], "10.217.0.0/24"
+    await engine.launch(engine.web())
+    await Firewall(installation, IPv4Network(earlier), names_from_bridge=False).ensure()
+    assert len(await jumps(engine)) == 2
+    await forget(installation, keep=[IPv4Network(pool)])
+    (jump,) = await jumps(engine)
+    assert pool in jump
+    assert not [line for line in await rules() if installation in line and earlier in line]
+    await forget(installation)
+    assert not [line for line in await rules() if installation in line]
+
+
+async def test_pool_that_another_installation_uses_is_noticed(engine: EnginePlace) -> None:
+    # A pool that no test running beside this one has.
+    pool = f"10.218.{os.getpid() % 256}.0/24"
+    engine.settings = engine.settings | {"networks": pool}
+    engine.computing = engine.open()
+    assert "networks_shared" not in await findings(engine)
+    stranger = context(engine.context.data).installation
+    try:
+        await Firewall(stranger, IPv4Network(pool), names_from_bridge=False).ensure()
+        found = await findings(engine)
+        assert stranger in found["networks_shared"].sentence
+        assert found["networks_shared"].hint
+    finally:
+        await forget(stranger)
+
+
+async def findings(place: EnginePlace) -> dict[str, Finding]:
+    return {one.code: one for one in (await place.computing.probe(budget())).findings}
+
+
+async def test_addresses_rest_before_they_are_used_again(engine: EnginePlace) -> None:
+    launch, seen = engine.web(), set()
+    for task in ("first00000", "second0000", "third00000"):
+        handle = await engine.launch(replace(launch, task=task))
+        seen.add((await engine.observe(handle)).addresses[ECHO][0])
+        await engine.computing.remove(handle)
+        engine.computing = engine.open()
+    assert len(seen) == 3
+
+
+async def host_addresses() -> list[str]:
+    """Return this host's own addresses, except the loopback's."""
+    text = await command("ip", "-4", "-o", "addr")
+    found = [line.split()[3].partition("/")[0] for line in text.splitlines()]
+    return [one for one in found if not one.startswith("127.")][:3]
+
+
+async def jumps(place: EnginePlace) -> list[str]:
+    """Return the installation's jumps from INPUT."""
+    return [line for line in await rules() if place.context.installation in line and line.startswith("-A INPUT")]
+
+
+async def rules() -> list[str]:
+    return (await command("iptables", "-w", "-S")).splitlines()

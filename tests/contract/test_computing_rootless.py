@@ -1,0 +1,84 @@
+"""Podman without root: tasks run and are reached by published ports, and the probe says what is missing."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from specola.computing.engine.service import answering_socket
+from specola.domain.computing import Capability, HomeMount, Phase
+from specola.domain.errors import ComputingUnreachableError
+from specola.domain.software import RunsAs
+from tests.contract.test_computing import ask, served
+from tests.support.images import TEST_IMAGE, load
+from tests.support.places import ECHO, HTTP, EnginePlace, Reports, budget, context, until
+
+pytestmark = [pytest.mark.anyio, pytest.mark.containers]
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture
+async def rootless(tmp_path: Path) -> AsyncIterator[EnginePlace]:
+    """A Podman of an unprivileged user, with the test image."""
+    folder = Path(tempfile.mkdtemp(prefix="specola-rootless-", dir="/var/tmp"))
+    socket = folder / "engine.sock"
+    argv = ["unshare", "--mount", sys.executable, "-m", "tests.support.rootless", str(folder)]
+    with (tmp_path / "engine.log").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(*argv, cwd=REPOSITORY, stdout=log, stderr=log)
+    try:
+        await until(lambda: answers(socket))
+        await load(socket, [TEST_IMAGE])
+        place = EnginePlace(context(tmp_path), name="podman", url=f"unix://{socket}", pool="10.214.0.0/17")
+        try:
+            yield place
+        finally:
+            await place.close()
+    finally:
+        process.terminate()
+        await process.wait()
+        # The process that holds the user's namespace outlives the service.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            os.kill(int((folder / "run/libpod/tmp/pause.pid").read_text(encoding="ascii")), signal.SIGKILL)
+        shutil.rmtree(folder)
+
+
+async def answers(socket: Path) -> bool:
+    return await answering_socket((socket,)) is not None
+
+
+async def test_task_runs_without_root(rootless: EnginePlace) -> None:
+    probe = await rootless.computing.probe(budget())
+    assert not {Capability.HOMES, Capability.ISOLATION, Capability.DIRECT_TCP} & probe.capabilities
+    assert "rootless" in {one.code for one in probe.findings if one.serious}
+    reports = Reports()
+    home = HomeMount(key="ann", number=4711, path="/home/ann")
+    handle = await rootless.launch(replace(rootless.web(), user=RunsAs.HOME, home=home), reports)
+    assert "home_not_mounted" in reports.codes
+    await served(rootless, handle)
+    addresses = (await rootless.observe(handle)).addresses
+    assert {port: host for port, (host, _) in addresses.items()} == {HTTP: "127.0.0.1", ECHO: "127.0.0.1"}
+    await rootless.kill(handle)
+    assert (await rootless.ended(handle)).phase is Phase.ENDED
+    await rootless.computing.remove(handle)
+    assert await rootless.computing.discover() == {}
+
+
+async def test_server_on_the_containers_own_loopback_is_reached_without_root(rootless: EnginePlace) -> None:
+    handle = await rootless.launch(rootless.shell(f"exec httpd -f -p 127.0.0.1:{HTTP} -h /www"))
+
+    async def greeted() -> bool:
+        try:
+            return (await ask(rootless, handle, HTTP, b"GET / HTTP/1.0\r\n\r\n")).endswith(b"hello\n")
+        except ComputingUnreachableError:
+            return False
+
+    await until(greeted)
