@@ -16,6 +16,7 @@ from specola.services.addresses import Addresses
 from specola.services.computings import Computings
 from specola.services.following import Following
 from specola.services.health import Health
+from specola.services.links import Links
 from specola.services.people import People
 from specola.services.software import Catalogue
 from specola.services.streams import Streams
@@ -84,6 +85,7 @@ class Services:
     catalogue: Catalogue
     computings: Computings
     tasks: Tasks
+    links: Links
     following: Following
     health: Health
     streams: Streams
@@ -121,6 +123,7 @@ class Services:
             catalogue=catalogue,
             computings=Computings(store=store, clock=clock, connector=connector),
             tasks=tasks,
+            links=Links(store=store, clock=clock),
             following=Following(store=store, tasks=tasks),
             health=Health(store=store, clock=clock, connector=connector),
             streams=Streams(store=store),

@@ -84,6 +84,7 @@ def answer_of(decision: Decision) -> dict[str, Any]:
         "endpoint": where,
         "add": [list(one) for one in decision.add],
         "ignore": list(interface.activity.ignore),
+        "view_only": decision.view_only,
     }
 
 

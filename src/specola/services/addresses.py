@@ -26,6 +26,10 @@ class Addresses:
         """Return the link by which its receiver makes an account."""
         return f"{self.url}/invitation#{secret}"
 
+    def shared(self, secret: str) -> str:
+        """Return the address by which guests look at a desktop."""
+        return f"{self.url}/shared#{secret}"
+
     def task(self, task: str) -> str:
         """Return the address of a task's page."""
         return f"{self.url}/tasks/{task}"

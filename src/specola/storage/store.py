@@ -15,6 +15,7 @@ from specola.storage.border import connected, connecting, working
 from specola.storage.changes import Change, Changes, Topic
 from specola.storage.computings import Computings
 from specola.storage.feed import Feed
+from specola.storage.links import Links
 from specola.storage.people import People
 from specola.storage.sessions import Sessions
 from specola.storage.software import Catalogue
@@ -36,6 +37,7 @@ class Transaction:
         self.software = Catalogue(session, self.changes)
         self.tasks = Tasks(session, self.changes)
         self.computings = Computings(session, self.changes)
+        self.links = Links(session, self.changes)
 
 
 class Store:
