@@ -108,6 +108,8 @@ class Admission:
         if decision.outcome is Outcome.MISSING:
             raise RefusedError(404, "missing", "There is no such task.", hint="You see only what you may use.")
         check_sender(asked, place)
+        if decision.view_only:
+            check_guest(asked, decision)
         if asked.head.target.startswith(OUR_PATHS):
             return self._to_ours(asked, place, lease, decision)
         if decision.outcome is Outcome.NOT_READY:
@@ -229,6 +231,17 @@ class Admission:
             "The token is unknown, expired or revoked." if token else "You are not signed in here.",
             hint="Open the address in a browser, or send a platform token in the Authorization header.",
         )
+
+
+def check_guest(asked: Asked, decision: Decision) -> None:
+    """Let a guest, who may only look at a desktop, have its page and its pictures; raises RefusedError."""
+    name = asked.head.target.partition(b"?")[0].removeprefix(OUR_PATHS)
+    if (
+        not decision.is_desktop
+        or (name != b"tunnel" and asked.head.method not in {b"GET", b"HEAD"})
+        or name == b"events"
+    ):
+        raise no_such_page()
 
 
 def no_such_page() -> RefusedError:

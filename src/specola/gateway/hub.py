@@ -12,11 +12,13 @@ from specola.gateway.admission import Admission
 from specola.gateway.asking import Internal
 from specola.gateway.connection import Connection
 from specola.gateway.decisions import Decisions, Lease
+from specola.gateway.desktops import DesktopPipe
 from specola.gateway.entering import Entering
 from specola.gateway.forwarding import Via
 from specola.gateway.hosts import Names
 from specola.gateway.pipes import TaskPipe
 from specola.gateway.revocations import Revocations
+from specola.gateway.rfb import Desktop
 from specola.gateway.traffic import Meter, Traffic
 from specola.gateway.tunnel import Tunnel
 from specola.piping import Early
@@ -87,9 +89,28 @@ class Hub:
         tunnel = Tunnel(visitor=visitor, task=task, lease=lease, meter=meter, used=used, forget=self.tunnels.discard)
         self.tunnels.add(tunnel)
 
-    def pipe(self, *, visitor: asyncio.Transport, stream: Early, lease: Lease, meter: Meter, early: bytes) -> None:
-        """Join a WebSocket to a stream until both are closed; `early` came before they were joined."""
-        pipe = TaskPipe(visitor=visitor, stream=stream, lease=lease, meter=meter, forget=self.pipes.discard)
+    def pipe(
+        self,
+        *,
+        visitor: asyncio.Transport,
+        stream: Early,
+        lease: Lease,
+        meter: Meter,
+        early: bytes,
+        desktop: Desktop | None = None,
+    ) -> None:
+        """Join a WebSocket to a stream until both are closed; `early` came before they were joined.
+
+        Parameters
+        ----------
+        desktop
+            What speaks RFB in between; None: bytes go as they come.
+        """
+        forget = self.pipes.discard
+        if desktop is None:
+            pipe = TaskPipe(visitor=visitor, stream=stream, lease=lease, meter=meter, forget=forget)
+        else:
+            pipe = DesktopPipe(visitor=visitor, stream=stream, lease=lease, meter=meter, forget=forget, desktop=desktop)
         self.pipes.add(pipe)
         pipe.begin(early, stream)
 
