@@ -42,7 +42,7 @@ class Addresses:
 
     def open(self, task: str, interface: Interface) -> str:
         """Return where an interface is opened."""
-        if interface.protocol.opens_in_browser:
+        if interface.protocol.shows_in_browser:
             return self.origin(task, interface.name) + interface.open
         return f"{interface.protocol}://{interface.name}--{task}.{self.domain}"
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from specola.clock import Clock
 from specola.domain.errors import DeniedError, InvalidError, LimitError, LinkEndedError, MissingError, ScopeError
-from specola.domain.link import Link, LinkId
+from specola.domain.link import GUEST, Link, LinkId
 from specola.domain.person import Actor, Scope
 from specola.domain.software import Protocol
 from specola.domain.task import Desired, Task, TaskId
@@ -97,6 +97,14 @@ class Links:
             if found is None or await standing(transaction, found.id, clock=self._clock) is None:
                 raise LinkEndedError
         return found
+
+    async def shown(self, mark: str) -> tuple[Link, Task]:
+        """Return the link, and the task, of a guest whom the gateway has let in. Raises LinkEndedError."""
+        async with self._store.read() as transaction:
+            stands = await standing(transaction, mark.removeprefix(GUEST), clock=self._clock)
+        if stands is None:
+            raise LinkEndedError
+        return stands
 
 
 async def standing(transaction: Transaction, link: LinkId, *, clock: Clock) -> tuple[Link, Task] | None:
