@@ -1,21 +1,17 @@
 """The pages in a real Chromium: by keyboard alone, without a fault in the console, and accessible in light and dark."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, ConsoleMessage, Page, expect
 
 from specola.domain.person import Role
+from tests.support.accessible import broken_rules
 from tests.support.browser import chromium
 from tests.support.harness import Platform, open_platform
 
 pytestmark = [pytest.mark.anyio, pytest.mark.browser]
 
-AXE = Path(__file__).parents[2] / "frontend/node_modules/axe-core/axe.min.js"
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-FINDINGS = """async (rules) => (await axe.run(document, { runOnly: rules })).violations
-    .map((one) => one.id + ": " + one.nodes.map((node) => node.target.join(" ")).join(", "))"""
 ENTRY = """\
 software: keyboard
 title: Keyboard
@@ -116,12 +112,10 @@ async def test_pages_are_accessible_and_faultless(
     platform: Platform, page: Page, faults: list[str], scheme: str
 ) -> None:
     await page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-    axe = AXE.read_text()
     found: dict[str, list[str]] = {}
     for path in PATHS:
         await page.goto(platform.settings.url + path)
-        await page.evaluate(axe)
-        if findings := await page.evaluate(FINDINGS, RULES):
+        if findings := await broken_rules(page):
             found[path] = findings
     assert found == {}
     assert [fault for fault in faults if "/no/such/page" not in fault] == []
