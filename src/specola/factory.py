@@ -14,6 +14,7 @@ from specola.secrets import Sealer
 from specola.services.access import Access
 from specola.services.addresses import Addresses
 from specola.services.computings import Computings
+from specola.services.connections import Connections
 from specola.services.following import Following
 from specola.services.health import Health
 from specola.services.people import People
@@ -84,6 +85,7 @@ class Services:
     catalogue: Catalogue
     computings: Computings
     tasks: Tasks
+    connections: Connections
     following: Following
     health: Health
     streams: Streams
@@ -121,6 +123,7 @@ class Services:
             catalogue=catalogue,
             computings=Computings(store=store, clock=clock, connector=connector),
             tasks=tasks,
+            connections=Connections(store=store, clock=clock, sealer=context.sealer),
             following=Following(store=store, tasks=tasks),
             health=Health(store=store, clock=clock, connector=connector),
             streams=Streams(store=store),

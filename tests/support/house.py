@@ -11,6 +11,7 @@ from specola.identity.local import LocalPasswords
 from specola.secrets import Sealer
 from specola.services.access import Access
 from specola.services.addresses import Addresses
+from specola.services.connections import Connections
 from specola.services.people import Client, People
 from specola.storage.store import Store
 
@@ -30,6 +31,7 @@ class House:
     clock: ManualClock
     people: People
     access: Access
+    connections: Connections
     sealer: Sealer
     addresses: Addresses
 
@@ -40,7 +42,16 @@ class House:
         passwords = LocalPasswords(memory=8, rounds=1)
         people = People(store=store, clock=clock, passwords=passwords, session_life=SESSION_LIFE)
         access = Access(store=store, clock=clock, people=people, addresses=addresses, sealer=sealer)
-        return cls(store=store, clock=clock, people=people, access=access, sealer=sealer, addresses=addresses)
+        connections = Connections(store=store, clock=clock, sealer=sealer)
+        return cls(
+            store=store,
+            clock=clock,
+            people=people,
+            access=access,
+            connections=connections,
+            sealer=sealer,
+            addresses=addresses,
+        )
 
     async def enter(self, name: str, *, role: Role = Role.PERSON) -> Actor:
         """Make an account if there is none, and sign in to it by a link."""

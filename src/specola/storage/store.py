@@ -14,6 +14,7 @@ from specola.storage.attempts import Attempts
 from specola.storage.border import connected, connecting, working
 from specola.storage.changes import Change, Changes, Topic
 from specola.storage.computings import Computings
+from specola.storage.connections import Connections
 from specola.storage.feed import Feed
 from specola.storage.people import People
 from specola.storage.sessions import Sessions
@@ -36,6 +37,7 @@ class Transaction:
         self.software = Catalogue(session, self.changes)
         self.tasks = Tasks(session, self.changes)
         self.computings = Computings(session, self.changes)
+        self.connections = Connections(session)
 
 
 class Store:

@@ -8,6 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from specola.domain.computing import Usage
+from specola.domain.connection import ConnectionKind
 from specola.domain.software import Protocol
 from specola.domain.task import TaskState
 from specola.web import charts
@@ -34,6 +35,22 @@ PROTOCOL_WORDS: Mapping[Protocol, str] = {
     Protocol.GRPC: "gRPC",
     Protocol.TCP: "TCP",
 }
+KIND_WORDS: Mapping[ConnectionKind, str] = {
+    ConnectionKind.HTTP: "visit",
+    ConnectionKind.WEBSOCKET: "WebSocket",
+    ConnectionKind.TUNNEL: "TCP by WebSocket",
+    ConnectionKind.TLS: "TCP by TLS",
+    ConnectionKind.TERMINAL: "terminal",
+    ConnectionKind.DESKTOP: "desktop",
+    ConnectionKind.SSH: "SSH",
+    ConnectionKind.SFTP: "files by SSH",
+    ConnectionKind.FORWARD: "TCP by SSH",
+}
+REFUSALS: Mapping[str, str] = {
+    "sign_in": "not signed in any more, or with an unknown token or link",
+    "missing": "may not use this task",
+    "revoked": "the right was taken back meanwhile",
+}
 
 
 def state_word(state: TaskState) -> str:
@@ -44,6 +61,16 @@ def state_word(state: TaskState) -> str:
 def protocol_word(protocol: Protocol) -> str:
     """Return what an interface is to people."""
     return PROTOCOL_WORDS.get(protocol, protocol.value)
+
+
+def kind_word(kind: ConnectionKind) -> str:
+    """Return by what a task was reached, as people say it."""
+    return KIND_WORDS.get(kind, kind.value)
+
+
+def refusal_word(code: str) -> str:
+    """Return why a visitor was refused."""
+    return REFUSALS.get(code, code)
 
 
 def duration(seconds: float) -> str:
@@ -184,10 +211,12 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "duration": duration,
     "hue": hue,
     "initials": initials,
+    "kind_word": kind_word,
     "memory": memory,
     "moment": moment,
     "number": number,
     "protocol_word": protocol_word,
+    "refusal_word": refusal_word,
     "short_digest": short_digest,
     "since": since,
     "spark": spark,
