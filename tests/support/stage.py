@@ -105,8 +105,8 @@ class Stage:
         self.hub.revocations.tend()
 
     async def report(self) -> None:
-        """Let the gateway report its traffic now."""
-        await self.hub.traffic.report()
+        """Let the gateway report now what it carried."""
+        await self.hub.report()
 
     async def refused(self, sent: bytes) -> Answer:
         """Send a request on a connection of its own that is to be answered by the gateway itself."""

@@ -47,6 +47,7 @@ class WebSide:
     public: list[Asked] = field(default_factory=list)
     """All that came to the pages' socket."""
     traffic: list[dict[str, Any]] = field(default_factory=list)
+    connections: list[dict[str, Any]] = field(default_factory=list)
     hold: asyncio.Event | None = None
     """While set and not fired, decisions wait for it."""
     heard: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -175,8 +176,9 @@ class WebSide:
             entry = self.codes.pop(json.loads(asked.body)["code"], None)
             wrong = {"code": "sign_in", "sentence": "This sign-in is over.", "hint": "Open it again."}
             writer.write(answer(200, entry) if entry else answer(403, wrong))
-        elif path == "/traffic":
-            self.traffic.extend(json.loads(asked.body))
+        elif path in {"/traffic", "/connections"}:
+            told = self.traffic if path == "/traffic" else self.connections
+            told.extend(json.loads(asked.body))
             writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
         elif path == "/revocations":
             await self._begin_stream(writer)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from specola.clock import Clock
+from specola.domain.connection import ConnectionKind
 from specola.domain.task import Endpoint
 from specola.gateway.answers import json_answer, page_answer, refusal
 from specola.gateway.asking import Internal, InternalError
@@ -22,6 +23,7 @@ from specola.gateway.forwarding import (
 from specola.gateway.hosts import Names, Platform, TaskOrigin
 from specola.gateway.requests import Head, RefusedError
 from specola.gateway.routes import Carry, Route
+from specola.records import Records
 
 __all__ = ["Admission", "Asked"]
 
@@ -53,8 +55,16 @@ class Asked:
 class Admission:
     """One authorisation for every request: plain, upgrade, or one for our own paths on a task's origin."""
 
-    def __init__(
-        self, *, names: Names, decisions: Decisions, entering: Entering, internal: Internal, web: Endpoint, clock: Clock
+    def __init__(  # noqa: PLR0913 - a bill of materials
+        self,
+        *,
+        names: Names,
+        decisions: Decisions,
+        entering: Entering,
+        internal: Internal,
+        web: Endpoint,
+        clock: Clock,
+        records: Records,
     ) -> None:
         self._names = names
         self._decisions = decisions
@@ -62,6 +72,7 @@ class Admission:
         self._waiting = Route(endpoint=Endpoint(path=internal.path))
         self._web = Route(endpoint=web)
         self._clock = clock
+        self._records = records
 
     def read(self, head: Head, via: Via) -> Asked:
         """Read whom a request names and who sent it; raises RefusedError."""
@@ -90,20 +101,37 @@ class Admission:
         if isinstance(place, Platform):
             raise TypeError("the platform's requests are admitted at once")
         if asked.head.target.partition(b"?")[0] == ENTER:
-            return await self._entering.finish(asked.head, place, asked.cookies, last=asked.last)
+            try:
+                return await self._entering.finish(asked.head, place, asked.cookies, last=asked.last)
+            except RefusedError:
+                self._note_refusal(asked, place, code="sign_in")
+                raise
         if asked.presented is None:
             return self._sign_in(asked, place)
         lease = self._decisions.lease(place.task, place.interface, asked.presented)
         decision = await self._decisions.decide(lease)
         if decision.outcome is Outcome.SIGN_IN:
+            self._note_refusal(asked, place, code="sign_in")
             return self._sign_in(asked, place)
         if decision.outcome is Outcome.MISSING:
+            self._note_refusal(asked, place, code="missing", person=decision.person)
             raise RefusedError(404, "missing", "There is no such task.", hint="You see only what you may use.")
         if asked.head.target.startswith(OUR_PATHS):
             return self._to_waiting(asked, place, decision)
         if decision.outcome is Outcome.NOT_READY:
             return self._not_ready(asked, place, decision)
         return self._to_task(asked, place, lease, decision)
+
+    def _note_refusal(self, asked: Asked, place: TaskOrigin, *, code: str, person: str = "") -> None:
+        """Put a visitor on record who came with something that lets nobody in here."""
+        self._records.refuse(
+            kind=ConnectionKind.HTTP if asked.head.upgrade is None else ConnectionKind.WEBSOCKET,
+            task=place.task,
+            interface=place.interface,
+            person=person,
+            address=asked.via.visitor(asked.head),
+            code=code,
+        )
 
     def doubt(self, carry: Carry) -> None:
         """Ask `web` again the next time: the endpoint it gave does not answer."""

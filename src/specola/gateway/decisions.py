@@ -123,6 +123,7 @@ class Lease:
         "live",
         "marks",
         "presented",
+        "taken_by",
         "task",
         "touched",
         "until",
@@ -138,10 +139,13 @@ class Lease:
         self.touched = 0.0
         self.asked = 0.0
         self.confirmed = 0.0
+        self.taken_by = ""
+        """The mark whose revocation closed it last; empty: `web` said no when it was asked again."""
         self.live: set[Live] = set()
 
-    def close(self) -> None:
-        """Forget the decision and close every connection."""
+    def close(self, mark: str = "") -> None:
+        """Forget the decision and close every connection; `mark` is what was revoked."""
+        self.taken_by = mark
         self.decision = None
         self.until = 0.0
         for one in tuple(self.live):
@@ -184,7 +188,7 @@ class Decisions:
     def revoke(self, mark: str) -> None:
         """Take back everything that carries a mark, and close what stands on it."""
         for lease in self._marked(mark):
-            lease.close()
+            lease.close(mark)
 
     def change(self, mark: str) -> None:
         """Ask again before the next request; open connections stay."""

@@ -70,7 +70,7 @@ class Errand:
             return
         visitor.leave_upstream()
         # Bound before it is dialled, so that what is revoked meanwhile closes this connection too.
-        visitor.bind(carry.route.lease, carry.decision)
+        visitor.bind(carry.route.lease, carry.decision, self._asked.via.visitor(carry.head))
         try:
             upstream = await dial(carry.route, lambda: Upstream(visitor, carry.route))
         except (OSError, TimeoutError) as error:

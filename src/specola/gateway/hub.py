@@ -7,6 +7,7 @@ from typing import Any
 
 from specola.clock import Clock
 from specola.config import Settings
+from specola.domain.connection import ConnectionKind
 from specola.domain.task import Endpoint
 from specola.gateway.admission import Admission
 from specola.gateway.asking import Internal
@@ -14,10 +15,13 @@ from specola.gateway.connection import Connection
 from specola.gateway.decisions import Decisions, Lease
 from specola.gateway.entering import Entering
 from specola.gateway.forwarding import Via
+from specola.gateway.frames import Frames
 from specola.gateway.hosts import Names
+from specola.gateway.records import Visits, records_of
 from specola.gateway.revocations import Revocations
-from specola.gateway.traffic import Meter, Traffic
+from specola.gateway.routes import Carry
 from specola.gateway.tunnel import Tunnel
+from specola.records import REPORT_SECONDS, Record
 
 __all__ = ["Hub"]
 
@@ -25,7 +29,6 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 SWEEP_SECONDS = 1.0
 TEND_SECONDS = 5.0
-REPORT_SECONDS = 10.0
 GRACE_SECONDS = 5.0
 
 
@@ -40,7 +43,8 @@ class Hub:
         self.tick = clock.monotonic()
         """The time, as of the last sweep."""
         self.decisions = Decisions(internal=internal, clock=clock)
-        self.traffic = Traffic(internal)
+        self.records = records_of(internal, clock=clock)
+        self.visits = Visits(self.records, clock=clock)
         self.revocations = Revocations(internal=internal, decisions=self.decisions, clock=clock)
         self.admission = Admission(
             names=Names.of(settings),
@@ -49,6 +53,7 @@ class Hub:
             internal=internal,
             web=Endpoint(path=str(settings.web_socket)),
             clock=clock,
+            records=self.records,
         )
         self.visitors: set[Connection] = set()
         self._empty = asyncio.Event()
@@ -75,12 +80,29 @@ class Hub:
         visitor: asyncio.Transport,
         task: asyncio.Transport,
         lease: Lease | None,
-        meter: Meter | None,
-        used: bool,
-    ) -> None:
-        """Join two connections until both are closed."""
-        tunnel = Tunnel(visitor=visitor, task=task, lease=lease, meter=meter, used=used, forget=self.tunnels.discard)
+        visit: Record | None,
+        carry: Carry,
+    ) -> Tunnel:
+        """Join two connections until both are closed; each tunnel is on record by itself, beside the visit."""
+        websocket = (carry.head.upgrade or b"").lower() == b"websocket"
+        record = visit and self.records.begin(
+            kind=ConnectionKind.WEBSOCKET if websocket else ConnectionKind.TUNNEL,
+            task=visit.task,
+            interface=visit.interface,
+            person=visit.person,
+            address=visit.address,
+        )
+        tunnel = Tunnel(
+            visitor=visitor,
+            task=task,
+            lease=lease,
+            record=record,
+            used=carry.used,
+            frames=Frames() if websocket else None,
+            forget=self.tunnels.discard,
+        )
         self.tunnels.add(tunnel)
+        return tunnel
 
     async def work(self) -> None:
         """Do what is done beside the connections, for ever."""
@@ -102,7 +124,9 @@ class Hub:
             tunnel.revoke()
         for visitor in tuple(self.visitors):
             visitor.abort()
-        await self.traffic.report()
+        # What was closed says so once the loop has gone round.
+        await asyncio.sleep(0)
+        await self.records.close()
 
     def sweep(self) -> None:
         """Close connections whose time has run out."""
@@ -120,7 +144,12 @@ class Hub:
             await asyncio.sleep(TEND_SECONDS)
             self.revocations.tend()
 
+    async def report(self) -> None:
+        """Tell `web` what was carried, and for whom."""
+        self.visits.sweep()
+        await self.records.report()
+
     async def _report(self) -> None:
         while True:
             await asyncio.sleep(REPORT_SECONDS)
-            await self.traffic.report()
+            await self.report()

@@ -167,13 +167,14 @@ class Visitor(Connection):
         """Send on the present request."""
         self._work = None
         self._carry = carry
-        self.bind(carry.route.lease, carry.decision)
+        self.bind(carry.route.lease, carry.decision, self._via.visitor(carry.head))
         self._target = carry.head.target
         wire = carry.wire
         self._stage = Stage.RELAYING
         if self.meter is not None:
             self.meter.received += len(wire)
-            self.meter.used |= carry.used
+            # An upgrade alone is no use: pages that nobody looks at connect again by themselves.
+            self.meter.used |= carry.used and carry.head.upgrade is None
         upstream.send(wire)
         self._remember(upstream, carry)
         held, self._held = self._held, b""
@@ -214,6 +215,7 @@ class Visitor(Connection):
             upstream.transport.write(data)
             if self.meter is not None:
                 self.meter.received += len(data)
+                self.meter.used |= self._carry is not None and self._carry.used
         if body.done:
             self._body = None
             if rest:
@@ -255,11 +257,13 @@ class Visitor(Connection):
         if upstream is None or carry is None or carry.head.upgrade is None:
             raise FramingError("the application changed the protocol unasked")
         self.upstream = None
-        self._hub.tunnel(
-            visitor=self.transport, task=upstream.transport, lease=self._lease, meter=self.meter, used=carry.used
+        tunnel = self._hub.tunnel(
+            visitor=self.transport, task=upstream.transport, lease=self._lease, visit=self.meter, carry=carry
         )
         self.transport.write(answer.wire + rest)
+        tunnel.sent(len(rest))
         if self._held:
+            tunnel.received(self._held)
             upstream.transport.write(self._held)
         self._stage = Stage.CLOSED
         self._hub.gone(self)

@@ -62,6 +62,9 @@ async def decide(question: Question, services: Wiring) -> dict[str, Any]:
 def answer_of(decision: Decision) -> dict[str, Any]:
     """Write a decision as the protocol has it."""
     answer: dict[str, Any] = {"outcome": decision.outcome.value}
+    if decision.outcome is Outcome.MISSING:
+        # For the record: the gateway tells nobody.
+        return answer | {"person": decision.person}
     task, interface = decision.task, decision.interface
     if decision.outcome not in {Outcome.PASS, Outcome.NOT_READY} or task is None or interface is None:
         return answer

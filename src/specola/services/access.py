@@ -118,7 +118,7 @@ class Access:
             try:
                 found, which = await _enterable(transaction, admission.actor, task, interface)
             except MissingError:
-                return Decision(outcome=Outcome.MISSING)
+                return Decision(outcome=Outcome.MISSING, person=admission.actor.person.id)
             sealed = await transaction.tasks.credential(found.id)
         marks = _marks(admission.actor, found)
         state = found.interface(which.name)
