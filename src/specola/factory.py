@@ -21,6 +21,7 @@ from specola.services.people import People
 from specola.services.software import Catalogue
 from specola.services.streams import Streams
 from specola.services.tasks import Tasks
+from specola.services.use import Uses
 from specola.storage.logs import LogArchive
 from specola.storage.store import Store
 
@@ -86,6 +87,7 @@ class Services:
     computings: Computings
     tasks: Tasks
     connections: Connections
+    uses: Uses
     following: Following
     health: Health
     streams: Streams
@@ -124,6 +126,7 @@ class Services:
             computings=Computings(store=store, clock=clock, connector=connector),
             tasks=tasks,
             connections=Connections(store=store, clock=clock, sealer=context.sealer),
+            uses=Uses(store=store, clock=clock, connector=connector),
             following=Following(store=store, tasks=tasks),
             health=Health(store=store, clock=clock, connector=connector),
             streams=Streams(store=store),

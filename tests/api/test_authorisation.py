@@ -49,6 +49,8 @@ TABLE = {
     "GET /tasks/{task}/events": READ,
     "GET /tasks/{task}/logs": READ,
     "GET /tasks/{task}/usage": READ,
+    "GET /tasks/{task}/use": READ,
+    "GET /tasks/{task}/connections": READ,
     "GET /software": READ,
     "GET /software/{name}": READ,
     "GET /software/{name}/definition": READ,

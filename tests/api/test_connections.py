@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from specola.domain.connection import Connection, ConnectionKind
+from specola.services.access import Traffic
 from tests.support.callers import Callers
 from tests.support.harness import Platform
 
@@ -42,3 +43,19 @@ async def test_connections_come_in_pages_to_the_owner_alone(platform: Platform, 
     assert (await ada.get(f"/tasks/{task.id}/connections", params={"cursor": "x"})).status_code == 422
     bob = await callers.program("bob")
     assert (await bob.get(f"/tasks/{task.id}/connections")).status_code == 404
+
+
+async def test_use_is_told_with_its_reason(platform: Platform, callers: Callers) -> None:
+    actor = await callers.actor("eve")
+    task = await platform.started(actor)
+    eve = await callers.program("eve")
+    fresh = (await eve.get(f"/tasks/{task.id}/use")).json()
+    assert (fresh["in_use"], fresh["idle_since"], fresh["parts"]) == (True, None, [])
+    traffic = Traffic(task=task.id, interface="web", person=actor.person.id, received=5, sent=7, used=True)
+    await platform.services.access.note_traffic([traffic])
+    used = (await eve.get(f"/tasks/{task.id}/use")).json()
+    assert (used["sign"], used["sentence"]) == ("person", "eve used “web” within the last 10 minutes.")
+    (part,) = used["parts"]
+    assert (part["interface"], part["name"], part["received"], part["sent"]) == ("web", "eve", 5, 7)
+    assert part["last_used"] == used["last_used"]
+    assert (await (await callers.program("bob")).get(f"/tasks/{task.id}/use")).status_code == 404

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from specola.domain.connection import Connection, ConnectionKind
+from specola.services.access import Traffic
 from tests.cli.conftest import Program
 from tests.support.harness import Platform
 
@@ -50,3 +51,13 @@ async def test_who_reached_a_task_is_listed(platform: Platform, ada: Program) ->
     shown = (await ada("connections", "reached", "--json", "-n", "1")).json
     assert [(one["id"], one["refused"], one["open"]) for one in shown] == [("connection-2", "sign_in", False)]
     assert (await ada("connections", "nothing")).code == 4
+
+
+async def test_show_says_whether_it_is_in_use_and_what_was_carried_for_whom(platform: Platform, ada: Program) -> None:
+    task = (await ada("run", "example.test/web:1", "--name", "used", "--wait", "30", "--json")).json
+    assert "in use: It " in (await ada("show", "used")).out
+    traffic = Traffic(task=task["id"], interface="web", person=task["owner"], received=1000, sent=2_500_000, used=True)
+    await platform.services.access.note_traffic([traffic])
+    shown = (await ada("show", "used")).out
+    assert "in use: ada used “web” within the last 10 minutes." in shown
+    assert "2.5 MB" in shown

@@ -233,7 +233,7 @@ async def test_nobody_enters_anothers_task_administrators_neither(house: House, 
         await house.access.hand_over(other, task=TASK, interface="lab", nonce=NONCE, path="/")
     token = await token_for(house, other, *other.scopes)
     decision = await house.access.decide(TASK, "lab", Presented(token=token))
-    assert decision == Decision(outcome=Outcome.MISSING)
+    assert decision == Decision(outcome=Outcome.MISSING, person=other.person.id)
 
 
 async def test_a_token_passes_with_the_scope_connect(house: House, ada: Actor) -> None:

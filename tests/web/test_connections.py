@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from specola.domain.connection import Connection, ConnectionKind
+from specola.services.access import Traffic
 from tests.support.pages import Pages, read_until, text_of
 
 pytestmark = pytest.mark.anyio
@@ -49,3 +50,14 @@ async def test_connections_are_shown_live_and_in_pages(pages: Pages) -> None:
     assert (await browser.get(f"/tasks/{task.id}/connections", params={"cursor": "x"})).status_code == 422
     grace = await pages.browser("grace")
     assert (await grace.get(f"/tasks/{task.id}/connections")).status_code == 404
+
+
+async def test_overview_says_whether_the_task_is_in_use(pages: Pages) -> None:
+    ada = await pages.callers.actor("ada")
+    task = await pages.platform.started(ada)
+    browser = await pages.browser("ada")
+    assert "In use" in (await browser.get(f"/tasks/{task.id}")).text
+    traffic = Traffic(task=task.id, interface="web", person=ada.person.id, received=5, sent=7, used=True)
+    await pages.platform.services.access.note_traffic([traffic])
+    said = text_of(await browser.get(f"/tasks/{task.id}"))
+    assert "ada used “web” within the last 10 minutes." in said

@@ -12,6 +12,7 @@ from specola.config import Settings
 from specola.connector.direct import DirectConnector
 from specola.connector.directory import Directory
 from specola.connector.follower import Follower
+from specola.connector.records import records_at, report
 from specola.connector.relay import Relays
 from specola.connector.sampler import Sampler
 from specola.connector.server import create_app
@@ -34,9 +35,15 @@ async def serve(settings: Settings, *, context: Context, stop: asyncio.Event) ->
     """
     directory = Directory(lambda name, kind, values: open_computing(kind, name=name, settings=values, context=context))
     sampler = Sampler(directory)
+    records = records_at(settings.internal_socket, clock=context.clock)
     relays = Relays(settings.streams, directory, owner=settings.run_as)
     server = listener(create_app(DirectConnector(directory, sampler)))
-    parts = (Follower(settings.internal_socket, directory).run(), sampler.run(), relays.run())
+    parts = (
+        Follower(settings.internal_socket, directory).run(),
+        sampler.run(),
+        relays.run(),
+        report(records, sampler, clock=context.clock),
+    )
     try:
         async with asyncio.TaskGroup() as group:
             working = [group.create_task(part) for part in parts]
@@ -46,6 +53,7 @@ async def serve(settings: Settings, *, context: Context, stop: asyncio.Event) ->
             await serving
             for part in working:
                 part.cancel()
+        await records.close()
     finally:
         await directory.close()
 

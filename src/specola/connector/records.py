@@ -1,5 +1,6 @@
 """Records of a connector: what it carries itself, and tasks that compute, told to `web`."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -7,12 +8,13 @@ import httpx
 import structlog
 
 from specola.clock import Clock
+from specola.connector.sampler import Sampler
 from specola.local_http import over_socket
-from specola.records import Records
+from specola.records import REPORT_SECONDS, Records
 
-__all__ = ["records_at"]
+__all__ = ["records_at", "report"]
 
-SECONDS = 10.0
+SECONDS = 5.0
 
 log = structlog.stdlib.get_logger("specola.connector")
 
@@ -34,3 +36,12 @@ def records_at(socket: Path, *, clock: Clock) -> Records:
         return not answer.is_server_error
 
     return Records(clock=clock, tell=tell)
+
+
+async def report(records: Records, sampler: Sampler, *, clock: Clock) -> None:
+    """Report until cancelled, and tell which tasks compute by themselves."""
+    while True:
+        await asyncio.sleep(REPORT_SECONDS)
+        for task in sampler.computing(clock.now()):
+            records.note_use(task)
+        await records.report()

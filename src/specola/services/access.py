@@ -14,11 +14,12 @@ from specola.domain.person import Actor, Scope
 from specola.domain.placeholders import fill
 from specola.domain.software import CredentialUse, CredentialWay, Interface
 from specola.domain.task import Desired, Endpoint, Task, TaskState
+from specola.domain.use import Carried
 from specola.secrets import Sealer, hashed
 from specola.services.addresses import Addresses
 from specola.services.admissions import LONGEST_SESSION, Admission
 from specola.services.people import People
-from specola.storage.access import Carried, Code, Entrance
+from specola.storage.access import Code, Entrance
 from specola.storage.store import Store, Transaction
 
 __all__ = ["Access", "Decision", "Entry", "Outcome", "Presented", "Traffic"]
@@ -82,7 +83,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traffic:
-    """Bytes carried for one interface since the last report; `used`: at least one request counts as use."""
+    """Bytes carried for one interface since the last report; `used`: some of it was a use.
+
+    Without interface and person it says that the task computes.
+    """
 
     task: str
     interface: str

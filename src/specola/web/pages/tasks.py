@@ -167,6 +167,7 @@ async def _context(
         "shown": None,
         "mine": task.owner == actor.person.id,
         "paged": cursor is not None,
+        "use": await services.uses.of(actor, task.id, usage=view.usage) if tab == "overview" else None,
         **(await _connections(services, actor, task.id, cursor) if tab == "connections" else {}),
     }
 
