@@ -157,7 +157,7 @@ class Admission:
             target=target_for_task(asked.head.target, decision),
             block=block_for_task(asked.head, decision, asked.via),
             decision=decision,
-            used=decision.counts_as_use(asked.head.target),
+            used=decision.activity.counts(asked.head.method, asked.head.target, upgrade=asked.head.upgrade is not None),
         )
 
     def _to_waiting(self, asked: Asked, place: TaskOrigin, decision: Decision) -> Carry:

@@ -9,6 +9,7 @@ from typing import Any, Protocol, Self
 
 from specola.clock import Clock
 from specola.domain.task import Endpoint
+from specola.gateway.activity import Activity
 from specola.gateway.asking import Internal, InternalError
 
 __all__ = ["Decision", "Decisions", "Lease", "Live", "Outcome", "Presented"]
@@ -17,6 +18,7 @@ LONGEST = 60.0
 """Seconds that a decision is kept at most."""
 ATTEMPTS = 5
 EVERYTHING = "*"
+EVERYTHING_COUNTS = Activity()
 
 
 class Outcome(StrEnum):
@@ -53,7 +55,7 @@ class Decision:
     add: tuple[tuple[bytes, bytes, bytes], ...] = field(default=(), repr=False)
     own_address: bytes | None = None
     """What a request's Origin is rewritten to; None: it is kept."""
-    ignore: tuple[bytes, ...] = ()
+    activity: Activity = EVERYTHING_COUNTS
     marks: frozenset[str] = frozenset()
     seconds: float = 0.0
     state: str = ""
@@ -73,7 +75,7 @@ class Decision:
             endpoint=endpoint,
             add=tuple((way.encode(), name.encode(), value.encode()) for way, name, value in answer.get("add", ())),
             own_address=address_of(endpoint, secure=secure) if rewrite and endpoint is not None else None,
-            ignore=tuple(path.encode() for path in answer.get("ignore", ())),
+            activity=Activity(answer.get("ignore", ()), pings=int(answer.get("pings", 1))),
             marks=frozenset(answer.get("marks", ())),
             seconds=min(float(answer.get("seconds", 0)), LONGEST) if outcome is Outcome.PASS else 0.0,
             state=answer.get("state") or "",
@@ -84,11 +86,6 @@ class Decision:
     def adds_query(self) -> bool:
         """Whether targets change on their way."""
         return any(way == b"query" for way, _, _ in self.add)
-
-    def counts_as_use(self, target: bytes) -> bool:
-        """Tell whether a request for `target` shows that the task is in use."""
-        path = target.partition(b"?")[0]
-        return not any(path == one or path.startswith(one.rstrip(b"/") + b"/") for one in self.ignore)
 
 
 def address_of(endpoint: Endpoint, *, secure: bool) -> bytes:

@@ -98,7 +98,7 @@ class Hub:
             lease=lease,
             record=record,
             used=carry.used,
-            frames=Frames() if websocket else None,
+            frames=Frames(carry.decision.activity.pings) if websocket and carry.decision else None,
             forget=self.tunnels.discard,
         )
         self.tunnels.add(tunnel)

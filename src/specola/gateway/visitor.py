@@ -111,7 +111,7 @@ class Visitor(Connection):
         wire = b"%s %s HTTP/1.1\r\n%s" % (known.method, target, known.carry.block)
         if meter is not None:
             meter.received += len(wire)
-            if not decision.ignore or decision.counts_as_use(target):
+            if decision.activity.counts(known.method, target):
                 meter.used = True
         self._carry = known.carry
         self._asked = known.asked

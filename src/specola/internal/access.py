@@ -87,6 +87,7 @@ def answer_of(decision: Decision) -> dict[str, Any]:
         "endpoint": where,
         "add": [list(one) for one in decision.add],
         "ignore": list(interface.activity.ignore),
+        "pings": interface.activity.pings,
     }
 
 
