@@ -21,6 +21,7 @@ REPORT_SECONDS = 10.0
 RENEWAL_SECONDS = 300.0
 """How often an open connection is told of."""
 LARGEST_REPORT = 1000
+"""Lines of a kind in one report."""
 MOST_WAITING = 10_000
 """Connections that have ended and are not told of yet; more are only counted."""
 NEVER_TOLD = float("-inf")
@@ -220,10 +221,10 @@ class Records:
             log.warning("%d connections ended while web was away, and are not on record", self._lost)
             self._lost = 0
         now = self._clock.monotonic()
-        # Those that ended first: they are told of once more, and then forgotten.
+        # Each has its own share, so that many that end do not keep the open ones from being told of.
         ended = tuple(itertools.islice(self._ended, LARGEST_REPORT))
         due = (one for one in self._open if now - one.told >= RENEWAL_SECONDS)
-        begun = tuple(itertools.islice(due, LARGEST_REPORT - len(ended)))
+        begun = tuple(itertools.islice(due, LARGEST_REPORT))
         refused = self._refusals.due()
         lines = [one.line() for one in (*ended, *begun)] + [one.line() for one in refused]
         if not lines:

@@ -41,7 +41,7 @@ async def test_connections_are_shown_live_and_in_pages(pages: Pages) -> None:
     ]
     await pages.platform.services.connections.note(earlier)
     page = await browser.get(f"/tasks/{task.id}/connections")
-    assert "not signed in any more, or with an unknown token or link, 4 times" in text_of(page)
+    assert "unknown or ended sign-in, 4 times" in text_of(page)
     assert "Earlier connections" in page.text
     cursor = (await pages.platform.services.connections.list(ada, task.id)).cursor
     last = await browser.get(f"/tasks/{task.id}/connections", params={"cursor": str(cursor)})

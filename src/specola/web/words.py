@@ -47,9 +47,9 @@ KIND_WORDS: Mapping[ConnectionKind, str] = {
     ConnectionKind.FORWARD: "TCP by SSH",
 }
 REFUSALS: Mapping[str, str] = {
-    "sign_in": "not signed in any more, or with an unknown token or link",
-    "missing": "may not use this task",
-    "revoked": "the right was taken back meanwhile",
+    "sign_in": "unknown or ended sign-in",
+    "missing": "no right to this task",
+    "revoked": "right taken back meanwhile",
 }
 
 
