@@ -33,11 +33,11 @@ class Record:
     """One connection, or one visit, as its carrier counts it.
 
     Count with `record.received += n` (bytes from the visitor) and `record.sent += n` (to the visitor). Where bytes alone
-    tell nothing (`ConnectionKind.bytes_are_use`), set `record.used = True` for what is a person's doing.
+    tell nothing (`by_bytes` is False), set `record.used = True` for what is a person's doing.
     """
 
     __slots__ = (
-        "_records", "address", "began", "counted_received", "counted_sent", "ended", "id", "interface", "kind",
+        "_records", "address", "began", "by_bytes", "counted_received", "counted_sent", "ended", "id", "interface", "kind",
         "person", "received", "refused", "sent", "task", "told", "used",
     )  # fmt: skip
 
@@ -56,9 +56,16 @@ class Record:
         self.received = 0
         self.sent = 0
         self.used = False
+        self.by_bytes = kind.bytes_are_use
+        """Whether any byte from the visitor is a use."""
         self.counted_received = 0
         self.counted_sent = 0
         self.told = NEVER_TOLD
+
+    @property
+    def worth_telling(self) -> bool:
+        """Whether it is more than a visit of which nothing is left but the connections that it was upgraded to."""
+        return self.kind is not ConnectionKind.HTTP or self.received > 0
 
     def end(self, *, at: datetime | None = None, refused: str = "") -> None:
         """Note that it is over; silent if it is already.
@@ -187,6 +194,8 @@ class Records:
         record.ended = at or self._clock.now()
         self._count(record)
         self._open.discard(record)
+        if not record.worth_telling:
+            return
         self._ended.append(record)
         if len(self._ended) > MOST_WAITING:
             self._ended.popleft()
@@ -202,7 +211,7 @@ class Records:
 
     def _count(self, record: Record) -> None:
         received, sent = record.received - record.counted_received, record.sent - record.counted_sent
-        used = record.used or (received > 0 and record.kind.bytes_are_use)
+        used = record.used or (received > 0 and record.by_bytes)
         if received or sent or used:
             self._owe((record.task, record.interface, record.person)).add(received, sent, used=used)
             record.counted_received, record.counted_sent = record.received, record.sent
@@ -223,7 +232,7 @@ class Records:
         now = self._clock.monotonic()
         # Each has its own share, so that many that end do not keep the open ones from being told of.
         ended = tuple(itertools.islice(self._ended, LARGEST_REPORT))
-        due = (one for one in self._open if now - one.told >= RENEWAL_SECONDS)
+        due = (one for one in self._open if now - one.told >= RENEWAL_SECONDS and one.worth_telling)
         begun = tuple(itertools.islice(due, LARGEST_REPORT))
         refused = self._refusals.due()
         lines = [one.line() for one in (*ended, *begun)] + [one.line() for one in refused]

@@ -1,5 +1,6 @@
 """What a gateway puts on record: visits, WebSockets, refused visitors; and what of it is a use."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 from websockets.frames import Frame, Opcode
 
 from tests.support.peers import Peer, plain
+from tests.support.sockets import HANDSHAKE, both, handshake
 from tests.support.stage import HOST, ORIGIN, TOKEN, Leaping, Stage, request
 from tests.support.web_side import TASK
 
@@ -200,6 +202,15 @@ async def test_on_a_websocket_only_messages_of_the_visitor_are_a_use(stage: Stag
     assert await used(stage)
 
 
+async def test_what_comes_with_the_change_of_protocol_is_counted_once(stage: Stage) -> None:
+    early = frame(Opcode.TEXT, b"early")
+    visitor, task, _ = await stage.pair(request("/socket", *UPGRADE) + early)
+    await task.send(SWITCHED + b"first words")
+    await visitor.exactly(len(SWITCHED) + 11)
+    visit, websocket = sorted(await told(stage), key=lambda one: str(one["kind"]))
+    assert (websocket["received"], websocket["sent"], visit["sent"]) == (len(early), 11, len(SWITCHED))
+
+
 async def test_a_websocket_at_a_path_that_does_not_count_does_not(stage: Stage) -> None:
     stage.web.serve_interface("lab", stage.task.endpoint, ignore=["/socket"])
     visitor, task = await socket(stage)
@@ -217,6 +228,51 @@ async def test_other_upgraded_protocols_count_by_bytes(stage: Stage) -> None:
     assert not await used(stage)
     await visitor.send(b"\x00")
     await task.exactly(1)
+    assert await used(stage)
+
+
+async def test_a_tunnel_is_on_record_without_a_visit_and_only_its_bytes_are_a_use(stage: Stage) -> None:
+    socket, task = await both(stage)
+    (tunnel,) = await told(stage)
+    assert (tunnel["kind"], tunnel["person"], tunnel["address"]) == ("tunnel", "ada", "127.0.0.1")
+    await task.send(b"220 ready")
+    await socket.exactly(9)
+    assert not await used(stage)
+    await socket.send(b"hello")
+    await task.exactly(5)
+    assert await used(stage)
+    await stage.web.revoke("session:entry-of-ada")
+    assert await task.ended()
+    socket.peer.reset()
+    async with asyncio.timeout(10):
+        while True:
+            if not stage.hub.pipes:
+                break
+            await asyncio.sleep(0.01)
+    (ended,) = await told(stage)
+    assert (ended["id"], ended["received"], ended["sent"], ended["refused"]) == (tunnel["id"], 5, 9, "revoked")
+
+
+async def test_a_refused_tunnel_says_that_it_would_have_been_one(stage: Stage) -> None:
+    assert (await stage.refused(handshake(cookie="stolen"))).status == 401
+    (one,) = await told(stage)
+    assert (one["kind"], one["refused"]) == ("tunnel", "sign_in")
+
+
+async def test_a_terminal_is_on_record_as_one_and_pongs_are_no_use(stage: Stage) -> None:
+    stage.web.serve_interface("terminal", stage.task.endpoint, protocol="terminal")
+    host = f"terminal--{TASK}.localhost:8080"
+    asked = request("/.specola/terminal", *HANDSHAKE, f"Origin: http://{host}", host=host)
+    visitor, task, _ = await stage.pair(asked)
+    await task.send(SWITCHED)
+    await visitor.head()
+    stage.web.traffic.clear()
+    await visitor.send(frame(Opcode.PONG))
+    await task.exactly(len(frame(Opcode.PONG)))
+    assert {one["kind"] for one in await told(stage)} == {"http", "terminal"}
+    assert not any(one["used"] for one in stage.web.traffic)
+    await visitor.send(frame(Opcode.BINARY, b"ls"))
+    await task.exactly(len(frame(Opcode.BINARY, b"ls")))
     assert await used(stage)
 
 

@@ -19,6 +19,7 @@ LONGEST = 60.0
 ATTEMPTS = 5
 EVERYTHING = "*"
 EVERYTHING_COUNTS = Activity()
+HTTP = frozenset(("http", "https"))
 
 
 class Outcome(StrEnum):
@@ -49,6 +50,8 @@ class Decision:
 
     outcome: Outcome
     person: str = ""
+    protocol: str = "http"
+    """What the interface speaks, as a release says it; `terminal` for the platform's own."""
     secure: bool = False
     """Whether the endpoint speaks TLS."""
     endpoint: Endpoint | None = None
@@ -66,11 +69,13 @@ class Decision:
         """Read what `POST /decide` answered."""
         outcome = Outcome(answer["outcome"])
         endpoint = Endpoint(**answer["endpoint"]) if answer.get("endpoint") else None
-        secure = answer.get("protocol") == "https"
+        protocol = answer.get("protocol") or "http"
+        secure = protocol == "https"
         rewrite = answer.get("origin") == "rewrite" and endpoint is not None
         return cls(
             outcome=outcome,
             person=answer.get("person") or "",
+            protocol=protocol,
             secure=secure,
             endpoint=endpoint,
             add=tuple((way.encode(), name.encode(), value.encode()) for way, name, value in answer.get("add", ())),
@@ -81,6 +86,11 @@ class Decision:
             state=answer.get("state") or "",
             reason=answer.get("reason") or {},
         )
+
+    @property
+    def speaks_http(self) -> bool:
+        """Whether requests go to the task itself; other interfaces have a page of the platform's, and tunnels."""
+        return self.protocol in HTTP
 
     @property
     def adds_query(self) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 from specola.clock import Clock
 from specola.config import Settings
 from specola.domain.connection import ConnectionKind
+from specola.domain.software import TERMINAL
 from specola.domain.task import Endpoint
 from specola.gateway.admission import Admission
 from specola.gateway.asking import Internal
@@ -17,10 +18,12 @@ from specola.gateway.entering import Entering
 from specola.gateway.forwarding import Via
 from specola.gateway.frames import Frames
 from specola.gateway.hosts import Names
+from specola.gateway.pipes import TaskPipe
 from specola.gateway.records import Visits, records_of
 from specola.gateway.revocations import Revocations
 from specola.gateway.routes import Carry
 from specola.gateway.tunnel import Tunnel
+from specola.piping import Early
 from specola.records import REPORT_SECONDS, Record
 
 __all__ = ["Hub"]
@@ -29,6 +32,8 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 SWEEP_SECONDS = 1.0
 TEND_SECONDS = 5.0
+BEAT_SECONDS = 20.0
+"""Pause between pings on idle tunnels; proxies commonly cut what is silent for a minute."""
 GRACE_SECONDS = 5.0
 
 
@@ -58,6 +63,7 @@ class Hub:
         self.visitors: set[Connection] = set()
         self._empty = asyncio.Event()
         self.tunnels: set[Tunnel] = set()
+        self.pipes: set[TaskPipe] = set()
         self.stopping = False
 
     def via(self, transport: asyncio.Transport) -> Via:
@@ -84,30 +90,34 @@ class Hub:
         carry: Carry,
     ) -> Tunnel:
         """Join two connections until both are closed; each tunnel is on record by itself, beside the visit."""
+        decision = carry.decision
         websocket = (carry.head.upgrade or b"").lower() == b"websocket"
-        record = visit and self.records.begin(
-            kind=ConnectionKind.WEBSOCKET if websocket else ConnectionKind.TUNNEL,
-            task=visit.task,
-            interface=visit.interface,
-            person=visit.person,
-            address=visit.address,
-        )
+        kind = ConnectionKind.WEBSOCKET if websocket else ConnectionKind.TUNNEL
+        if decision is not None and decision.protocol == TERMINAL.name:
+            kind = ConnectionKind.TERMINAL
         tunnel = Tunnel(
             visitor=visitor,
             task=task,
             lease=lease,
-            record=record,
+            record=None if visit is None else self.visits.beside(visit, kind),
             used=carry.used,
-            frames=Frames(carry.decision.activity.pings) if websocket and carry.decision else None,
+            frames=Frames(decision.activity.pings) if websocket and decision else None,
             forget=self.tunnels.discard,
         )
         self.tunnels.add(tunnel)
         return tunnel
 
+    def pipe(self, *, visitor: asyncio.Transport, stream: Early, lease: Lease, visit: Record, early: bytes) -> None:
+        """Join a WebSocket to a stream until both are closed; `early` came before they were joined."""
+        record = self.visits.beside(visit, ConnectionKind.TUNNEL)
+        pipe = TaskPipe(visitor=visitor, stream=stream, lease=lease, record=record, forget=self.pipes.discard)
+        self.pipes.add(pipe)
+        pipe.begin(early, stream)
+
     async def work(self) -> None:
         """Do what is done beside the connections, for ever."""
         async with asyncio.TaskGroup() as group:
-            for work in (self.revocations.follow(), self._sweep(), self._tend(), self._report()):
+            for work in (self.revocations.follow(), self._sweep(), self._tend(), self._report(), self._beat()):
                 group.create_task(work)
 
     async def stop(self) -> None:
@@ -120,8 +130,12 @@ class Hub:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(GRACE_SECONDS):
                 await self._empty.wait()
+        for pipe in tuple(self.pipes):
+            pipe.stop()
         for tunnel in tuple(self.tunnels):
             tunnel.revoke()
+        # What was written last is on its way once the loop has gone round.
+        await asyncio.sleep(0)
         for visitor in tuple(self.visitors):
             visitor.abort()
         # What was closed says so once the loop has gone round.
@@ -143,6 +157,16 @@ class Hub:
         while True:
             await asyncio.sleep(TEND_SECONDS)
             self.revocations.tend()
+
+    def beat(self) -> None:
+        """Keep idle tunnels from being cut by proxies in front."""
+        for pipe in tuple(self.pipes):
+            pipe.beat()
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            self.beat()
 
     async def report(self) -> None:
         """Tell `web` what was carried, and for whom."""

@@ -82,6 +82,12 @@ class Visits:
             visit.left = self._clock.monotonic()
             visit.left_at = self._clock.now()
 
+    def beside(self, visit: Record, kind: ConnectionKind) -> Record:
+        """Begin the record of a connection that a visit was upgraded to."""
+        return self._records.begin(
+            kind=kind, task=visit.task, interface=visit.interface, person=visit.person, address=visit.address
+        )
+
     def sweep(self, *, away: float = AWAY_SECONDS) -> None:
         """End the visits whose visitors have been away for so many seconds."""
         now = self._clock.monotonic()

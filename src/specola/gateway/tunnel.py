@@ -33,7 +33,9 @@ class Tunnel:
         self._used = used
         """Whether what the visitor sends can be a use."""
         self._frames = frames
-        """What tells which of it is, if that is known."""
+        """What tells which of it is, if that can be told."""
+        if record is not None:
+            record.by_bytes = used and frames is None
         self._revoked = False
         self._forget = forget
         self._open = 2
@@ -57,7 +59,7 @@ class Tunnel:
         record = self._record
         if record is not None:
             record.received += len(data)
-            if self._used and (self._frames is None or self._frames.feed(data)):
+            if self._used and self._frames is not None and self._frames.feed(data):
                 record.used = True
 
     def sent(self, size: int) -> None:

@@ -15,7 +15,7 @@ from specola.gateway.forwarding import target_for_task
 from specola.gateway.framing import Body, FramingError, UntilClose
 from specola.gateway.requests import HEAD_LIMIT, LINE, RefusedError, read_head
 from specola.gateway.responses import Answer
-from specola.gateway.routes import Carry
+from specola.gateway.routes import Carry, Passage
 from specola.gateway.stages import (
     FRESH_SECONDS,
     HEAD_SECONDS,
@@ -27,6 +27,8 @@ from specola.gateway.stages import (
     Stage,
 )
 from specola.gateway.upstream import Upstream
+from specola.piping import Early, EndCode
+from specola.websocket import closing
 
 if TYPE_CHECKING:
     from specola.gateway.hub import Hub
@@ -261,7 +263,10 @@ class Visitor(Connection):
             visitor=self.transport, task=upstream.transport, lease=self._lease, visit=self.meter, carry=carry
         )
         self.transport.write(answer.wire + rest)
-        tunnel.sent(len(rest))
+        if self.meter is not None:
+            # Read together with the answer's head, they were counted for the visit.
+            self.meter.sent -= len(rest)
+            tunnel.sent(len(rest))
         if self._held:
             tunnel.received(self._held)
             upstream.transport.write(self._held)
@@ -269,6 +274,25 @@ class Visitor(Connection):
         self._hub.gone(self)
         self.bind(None, None)
         self.transport.resume_reading()
+
+    def become_tunnel(self, passage: Passage, stream: Early | None) -> None:
+        """Become a WebSocket joined to a stream; None: it could not be reached, which browsers only learn this way."""
+        lease, visit = passage.route.lease, self.meter
+        if self.transport.is_closing() or self._ended or lease is None or visit is None:
+            if stream is not None:
+                stream.transport.abort()
+            self.abort()
+            return
+        self.transport.write(passage.welcome)
+        if stream is None:
+            self.transport.write(closing(EndCode.UNREACHABLE, "The application does not accept connections."))
+            self._linger()
+            return
+        early, self._held = self._held, b""
+        self._hub.pipe(visitor=self.transport, stream=stream, lease=lease, visit=visit, early=early)
+        self._stage = Stage.CLOSED
+        self._hub.gone(self)
+        self.bind(None, None)
 
     def upstream_lost(self, upstream: Upstream) -> None:
         """Go on after the upstream connection ended where no answer was complete."""
@@ -293,7 +317,7 @@ class Visitor(Connection):
         if carry is None or not carry.route.to_task:
             self.refuse(web_is_away())
             return
-        self._hub.admission.doubt(carry)
+        self._hub.admission.doubt(carry.route)
         self.refuse(task_is_away(f"The application gave no proper answer: {reason}."))
 
     def refuse(self, error: RefusedError) -> None:
