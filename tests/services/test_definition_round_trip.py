@@ -57,7 +57,7 @@ OTHER_INTERFACE = st.builds(
     Interface,
     name=NAME,
     port=st.integers(1, 65535),
-    protocol=st.sampled_from([one for one in Protocol if not one.opens_in_browser]),
+    protocol=st.sampled_from([one for one in Protocol if not one.opens_in_browser and one is not Protocol.TERMINAL]),
 )
 PARAMETER = st.one_of(
     st.builds(Parameter, name=VARIABLE, title=LINE, default=TEXT),
