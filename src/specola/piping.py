@@ -108,13 +108,15 @@ class Pipe:
     memory beyond what the transports hold.
     """
 
-    __slots__ = ("_open", "client", "code", "meter", "quiet", "reason", "socket", "stream", "stream_lost")
+    __slots__ = ("_open", "client", "code", "meter", "ours", "quiet", "reason", "socket", "stream", "stream_lost")
 
     def __init__(self, *, socket: asyncio.Transport, stream: Early, meter: Meter, client: bool = False) -> None:
         self.meter = meter
         self.client = client
         self.code = EndCode.LOST.value
         self.reason = ""
+        self.ours = False
+        """Whether it was this side that closed."""
         self.stream_lost = "The other side broke off the connection."
         """What a reset of the stream is told as."""
         self.quiet = True
@@ -262,7 +264,7 @@ class SocketEnd(End):
         """Send a close, and give the other side a moment to read it."""
         if self.said_goodbye or self.transport.is_closing():
             return
-        self.said_goodbye = True
+        self.said_goodbye = self.pipe.ours = True
         self.pipe.code, self.pipe.reason = code, reason
         self.transport.write(closing(code, reason, masked=self.pipe.client))
         # What still comes is read and thrown away: closed with bytes unread, the kernel would send a reset, which
