@@ -17,6 +17,7 @@ from specola.services.computings import Computings
 from specola.services.connections import Connections
 from specola.services.following import Following
 from specola.services.health import Health
+from specola.services.links import Links
 from specola.services.people import People
 from specola.services.software import Catalogue
 from specola.services.streams import Streams
@@ -88,6 +89,7 @@ class Services:
     tasks: Tasks
     connections: Connections
     uses: Uses
+    links: Links
     following: Following
     health: Health
     streams: Streams
@@ -134,6 +136,7 @@ class Services:
             tasks=tasks,
             connections=Connections(store=store, clock=clock, sealer=context.sealer),
             uses=Uses(store=store, clock=clock, connector=connector),
+            links=Links(store=store, clock=clock),
             following=Following(store=store, tasks=tasks),
             health=Health(store=store, clock=clock, connector=connector),
             streams=Streams(store=store),

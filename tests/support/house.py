@@ -14,6 +14,7 @@ from specola.secrets import Sealer
 from specola.services.access import Access
 from specola.services.addresses import Addresses
 from specola.services.connections import Connections
+from specola.services.links import Links
 from specola.services.people import Client, People
 from specola.storage.store import Store
 
@@ -35,6 +36,7 @@ class House:
     people: People
     access: Access
     connections: Connections
+    links: Links
     sealer: Sealer
     addresses: Addresses
 
@@ -48,12 +50,14 @@ class House:
             store=store, clock=clock, people=people, addresses=addresses, sealer=sealer, terminals=TERMINALS
         )
         connections = Connections(store=store, clock=clock, sealer=sealer)
+        links = Links(store=store, clock=clock)
         return cls(
             store=store,
             clock=clock,
             people=people,
             access=access,
             connections=connections,
+            links=links,
             sealer=sealer,
             addresses=addresses,
         )

@@ -6,7 +6,18 @@ from fastapi import FastAPI
 from typing_extensions import override
 
 import specola
-from specola.api import account, computings, connections, health, people, reference, software, task_records, tasks
+from specola.api import (
+    account,
+    computings,
+    connections,
+    health,
+    links,
+    people,
+    reference,
+    software,
+    task_records,
+    tasks,
+)
 from specola.api.problems import MEDIA_TYPE, ProblemView, handle_failures
 from specola.factory import Services
 
@@ -24,6 +35,7 @@ ROUTERS = (
     tasks.router,
     task_records.router,
     connections.router,
+    links.router,
     software.router,
     computings.router,
     account.router,

@@ -149,7 +149,7 @@ def address_of(task: Mapping[str, Any], interface: str | None) -> str:
     there = task["interfaces"]
     if interface is not None:
         there = [one for one in there if one["name"] == interface]
-    browsable = [one for one in there if one["protocol"] in {"http", "https"}]
+    browsable = [one for one in there if one["protocol"] in {"http", "https", "rfb"}]
     if not there:
         names = ", ".join(one["name"] for one in task["interfaces"]) or "none"
         raise MissingError("interface", interface or task["name"], hint=f"Interfaces of {task['name']}: {names}.")

@@ -47,6 +47,11 @@ class Protocol(StrEnum):
         """Whether the gateway serves it to a browser as it is."""
         return self in {Protocol.HTTP, Protocol.HTTPS}
 
+    @property
+    def shows_in_browser(self) -> bool:
+        """Whether a browser shows it, as it is or by a page of the platform's own: a desktop."""
+        return self.opens_in_browser or self is Protocol.RFB
+
 
 class RunsAs(StrEnum):
     """Which user the container runs as."""

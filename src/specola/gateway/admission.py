@@ -109,11 +109,7 @@ class Admission:
         if isinstance(place, Platform):
             raise TypeError("the platform's requests are admitted at once")
         if asked.head.target.partition(b"?")[0] == ENTER:
-            try:
-                return await self._entering.finish(asked.head, place, asked.cookies, last=asked.last)
-            except RefusedError:
-                self._note_refusal(asked, place, code="sign_in")
-                raise
+            return await self._enter(asked, place)
         if asked.presented is None:
             return self._sign_in(asked, place)
         lease = self._decisions.lease(place.task, place.interface, asked.presented)
@@ -125,6 +121,8 @@ class Admission:
             self._note_refusal(asked, place, code="missing", person=decision.person)
             raise RefusedError(404, "missing", "There is no such task.", hint="You see only what you may use.")
         check_sender(asked, place)
+        if decision.view_only:
+            check_guest(asked, decision)
         if asked.head.target.startswith(OUR_PATHS):
             return self._to_ours(asked, place, lease, decision)
         if decision.outcome is Outcome.NOT_READY:
@@ -132,6 +130,13 @@ class Admission:
         if not decision.speaks_http:
             return self._to_viewer(asked, place, decision)
         return self._to_task(asked, place, lease, decision)
+
+    async def _enter(self, asked: Asked, place: TaskOrigin) -> bytes:
+        try:
+            return await self._entering.finish(asked.head, place, asked.cookies, last=asked.last)
+        except RefusedError:
+            self._note_refusal(asked, place, code="sign_in")
+            raise
 
     def _note_refusal(self, asked: Asked, place: TaskOrigin, *, code: str, person: str = "") -> None:
         """Put a visitor on record who came with something that lets nobody in here."""
@@ -265,6 +270,17 @@ def kind_of(head: Head) -> ConnectionKind:
         return ConnectionKind.HTTP
     ours = head.target.partition(b"?")[0] == OUR_PATHS.rstrip(b"/") + TUNNEL
     return ConnectionKind.TUNNEL if ours else ConnectionKind.WEBSOCKET
+
+
+def check_guest(asked: Asked, decision: Decision) -> None:
+    """Let a guest, who may only look at a desktop, have its page and its pictures; raises RefusedError."""
+    name = asked.head.target.partition(b"?")[0].removeprefix(OUR_PATHS)
+    if (
+        not decision.is_desktop
+        or (name != b"tunnel" and asked.head.method not in {b"GET", b"HEAD"})
+        or name == b"events"
+    ):
+        raise no_such_page()
 
 
 def no_such_page() -> RefusedError:

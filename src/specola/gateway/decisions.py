@@ -61,6 +61,8 @@ class Decision:
     activity: Activity = EVERYTHING_COUNTS
     marks: frozenset[str] = frozenset()
     seconds: float = 0.0
+    view_only: bool = False
+    """Whether the visitor may look at a desktop, and do nothing else."""
     state: str = ""
     reason: Mapping[str, Any] = field(default_factory=dict)
 
@@ -83,6 +85,7 @@ class Decision:
             activity=Activity(answer.get("ignore", ()), pings=int(answer.get("pings", 1))),
             marks=frozenset(answer.get("marks", ())),
             seconds=min(float(answer.get("seconds", 0)), LONGEST) if outcome is Outcome.PASS else 0.0,
+            view_only=bool(answer.get("view_only")),
             state=answer.get("state") or "",
             reason=answer.get("reason") or {},
         )
@@ -91,6 +94,16 @@ class Decision:
     def speaks_http(self) -> bool:
         """Whether requests go to the task itself; other interfaces have a page of the platform's, and tunnels."""
         return self.protocol in HTTP
+
+    @property
+    def is_desktop(self) -> bool:
+        """Whether the gateway speaks RFB with it in the visitor's name."""
+        return self.protocol == "rfb"
+
+    @property
+    def password(self) -> bytes:
+        """What a desktop is signed in to with; empty if nothing is known."""
+        return next((value for way, name, value in self.add if (way, name) == (b"rfb", b"password")), b"")
 
     @property
     def adds_query(self) -> bool:

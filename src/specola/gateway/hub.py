@@ -14,6 +14,7 @@ from specola.gateway.admission import Admission
 from specola.gateway.asking import Internal
 from specola.gateway.connection import Connection
 from specola.gateway.decisions import Decisions, Lease
+from specola.gateway.desktops import DesktopPipe
 from specola.gateway.entering import Entering
 from specola.gateway.forwarding import Via
 from specola.gateway.frames import Frames
@@ -21,6 +22,7 @@ from specola.gateway.hosts import Names
 from specola.gateway.pipes import TaskPipe
 from specola.gateway.records import Visits, records_of
 from specola.gateway.revocations import Revocations
+from specola.gateway.rfb import Desktop
 from specola.gateway.routes import Carry
 from specola.gateway.tunnel import Tunnel
 from specola.piping import Early
@@ -107,10 +109,31 @@ class Hub:
         self.tunnels.add(tunnel)
         return tunnel
 
-    def pipe(self, *, visitor: asyncio.Transport, stream: Early, lease: Lease, visit: Record, early: bytes) -> None:
-        """Join a WebSocket to a stream until both are closed; `early` came before they were joined."""
-        record = self.visits.beside(visit, ConnectionKind.TUNNEL)
-        pipe = TaskPipe(visitor=visitor, stream=stream, lease=lease, record=record, forget=self.pipes.discard)
+    def pipe(
+        self,
+        *,
+        visitor: asyncio.Transport,
+        stream: Early,
+        lease: Lease,
+        visit: Record,
+        early: bytes,
+        desktop: Desktop | None = None,
+    ) -> None:
+        """Join a WebSocket to a stream until both are closed; `early` came before they were joined.
+
+        Parameters
+        ----------
+        desktop
+            What speaks RFB in between; None: bytes go as they come.
+        """
+        kind = ConnectionKind.TUNNEL if desktop is None else ConnectionKind.DESKTOP
+        record, forget = self.visits.beside(visit, kind), self.pipes.discard
+        if desktop is None:
+            pipe = TaskPipe(visitor=visitor, stream=stream, lease=lease, record=record, forget=forget)
+        else:
+            pipe = DesktopPipe(
+                visitor=visitor, stream=stream, lease=lease, record=record, forget=forget, desktop=desktop
+            )
         self.pipes.add(pipe)
         pipe.begin(early, stream)
 

@@ -15,7 +15,7 @@ __all__ = ["TaskPipe"]
 class TaskPipe(Pipe):
     """A tunnel. Held by its ends, its lease and the process; forgotten when both ends are closed."""
 
-    __slots__ = ("_forget", "_lease", "_record", "_refused")
+    __slots__ = ("_forget", "_lease", "_refused", "record")
 
     def __init__(
         self,
@@ -29,7 +29,7 @@ class TaskPipe(Pipe):
         super().__init__(socket=visitor, stream=stream, meter=record)
         self.stream_lost = "The application broke off the connection."
         self._lease = lease
-        self._record = record
+        self.record = record
         self._refused = ""
         self._forget = forget
         lease.live.add(self)
@@ -49,5 +49,5 @@ class TaskPipe(Pipe):
     @override
     def finished(self) -> None:
         self._lease.live.discard(self)
-        self._record.end(refused=self._refused)
+        self.record.end(refused=self._refused)
         self._forget(self)

@@ -15,6 +15,7 @@ from specola.gateway.forwarding import target_for_task
 from specola.gateway.framing import Body, FramingError, UntilClose
 from specola.gateway.requests import HEAD_LIMIT, LINE, RefusedError, read_head
 from specola.gateway.responses import Answer
+from specola.gateway.rfb import Desktop
 from specola.gateway.routes import Carry, Passage
 from specola.gateway.stages import (
     FRESH_SECONDS,
@@ -289,7 +290,9 @@ class Visitor(Connection):
             self._linger()
             return
         early, self._held = self._held, b""
-        self._hub.pipe(visitor=self.transport, stream=stream, lease=lease, visit=visit, early=early)
+        decision = passage.decision
+        desktop = Desktop(password=decision.password, view_only=decision.view_only) if decision.is_desktop else None
+        self._hub.pipe(visitor=self.transport, stream=stream, lease=lease, visit=visit, early=early, desktop=desktop)
         self._stage = Stage.CLOSED
         self._hub.gone(self)
         self.bind(None, None)

@@ -88,6 +88,7 @@ def answer_of(decision: Decision) -> dict[str, Any]:
         "add": [list(one) for one in decision.add],
         "ignore": list(interface.activity.ignore),
         "pings": interface.activity.pings,
+        "view_only": decision.view_only,
     }
 
 

@@ -11,15 +11,24 @@ from pathlib import Path
 
 from specola.clock import Clock
 from specola.domain.computing import Capability
-from specola.domain.errors import DeniedError, InvalidError, MissingError, SignInError, UnauthenticatedError
+from specola.domain.errors import (
+    DeniedError,
+    InvalidError,
+    LinkEndedError,
+    MissingError,
+    SignInError,
+    UnauthenticatedError,
+)
+from specola.domain.link import LinkId
 from specola.domain.person import Actor, Scope
 from specola.domain.placeholders import fill
-from specola.domain.software import TERMINAL, CredentialUse, CredentialWay, Interface
+from specola.domain.software import TERMINAL, CredentialWay, Interface, Protocol
 from specola.domain.task import Desired, Endpoint, Task, TaskState
 from specola.domain.use import Carried
 from specola.secrets import Sealer, hashed
 from specola.services.addresses import Addresses
 from specola.services.admissions import LONGEST_SESSION, Admission
+from specola.services.links import standing
 from specola.services.people import People
 from specola.storage.access import Code, Entrance
 from specola.storage.store import Store, Transaction
@@ -60,8 +69,9 @@ class Presented:
 class Decision:
     """The answer for one visitor and one interface; `seconds` it may be kept (NOT_READY: 0).
 
-    `marks` are the names under which it can be revoked: `session:…`, `token:…`, `person:…`, `task:…`.
-    `add` is what the gateway puts into each request: ("header"|"query"|"cookie", name, value).
+    `marks` are the names under which it can be revoked: `session:…`, `token:…`, `person:…`, `task:…`, `link:…`.
+    `add` is what the gateway puts into each request: ("header"|"query"|"cookie", name, value), and what it signs in to a
+    desktop with: ("rfb", "password", value). `person` of a guest is the link's mark.
     """
 
     outcome: Outcome
@@ -72,6 +82,8 @@ class Decision:
     add: tuple[tuple[str, str, str], ...] = ()
     marks: tuple[str, ...] = ()
     seconds: float = 0
+    view_only: bool = False
+    """Whether the visitor may look and not act: a guest, who came by a link."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +132,10 @@ class Access:
         no task, so its bearer is asked for a better one.
         """
         try:
-            admission = await self._admitted(task, interface, presented)
+            entrance = await self._entrance(task, interface, presented)
+            if entrance is not None and entrance.link is not None:
+                return await self._shown(entrance.link)
+            admission = await self._admitted(entrance, presented)
         except (UnauthenticatedError, DeniedError):
             return Decision(outcome=Outcome.SIGN_IN)
         async with self._store.read() as transaction:
@@ -141,7 +156,7 @@ class Access:
             task=found,
             interface=which,
             endpoint=endpoint,
-            add=self._added(found, which.credential, sealed),
+            add=self._added(found, which, sealed),
             marks=marks,
             seconds=self._seconds(admission.expires),
         )
@@ -167,19 +182,44 @@ class Access:
         """
         if actor.session is None:
             raise UnauthenticatedError("A browser that is signed in is needed.")
-        if not NONCE.fullmatch(nonce):
-            raise InvalidError("The nonce is not a SHA-256 in hex.", hint="Open the task from its page.", field="nonce")
-        if not PATH.fullmatch(path) or path.startswith(OURS):
-            raise InvalidError("That is not a path on the task.", hint="Open the task from its page.", field="path")
-        secret, now = self._clock.new_secret(), self._clock.now()
+        _check_way(nonce, path)
         async with self._store.write() as transaction:
             found, which = await _enterable(transaction, actor, task, interface)
-            origin = self._addresses.origin(found.id, which.name)
-            entrance = Entrance(session=actor.session, task=found.id, interface=which.name)
             if await transaction.sessions.get(actor.session) is None:
                 raise UnauthenticatedError("Your session has ended.", hint="Sign in again.")
-            code = Code(entrance=entrance, nonce=nonce, origin=origin, path=path, expires=now + CODE_LIFE)
-            await transaction.access.add_code(code, secret=hashed(secret), now=now)
+            entrance = Entrance(session=actor.session, task=found.id, interface=which.name)
+            return await self._coded(transaction, entrance, nonce=nonce, path=path)
+
+    async def hand_over_guest(self, secret: str, *, task: str, interface: str, nonce: str) -> str:
+        """Make a single-use code for a guest who came with the secret of a link; return where to go.
+
+        Raises
+        ------
+        LinkEndedError
+            The link does not let anybody in any more.
+        MissingError
+            It shows something else.
+        InvalidError
+            `nonce` is no hash.
+        """
+        _check_way(nonce, "/")
+        async with self._store.write() as transaction:
+            known = await transaction.links.by_secret(hashed(secret))
+            stands = await standing(transaction, known.id, clock=self._clock) if known else None
+            if stands is None:
+                raise LinkEndedError
+            link, _ = stands
+            if (link.task, link.interface) != (task, interface):
+                raise MissingError("task", task)
+            entrance = Entrance(link=link.id, task=link.task, interface=link.interface)
+            return await self._coded(transaction, entrance, nonce=nonce, path="/")
+
+    async def _coded(self, transaction: Transaction, entrance: Entrance, *, nonce: str, path: str) -> str:
+        """Keep a fresh code for somebody who may enter; return the address that spends it."""
+        secret, now = self._clock.new_secret(), self._clock.now()
+        origin = self._addresses.origin(entrance.task, entrance.interface)
+        code = Code(entrance=entrance, nonce=nonce, origin=origin, path=path, expires=now + CODE_LIFE)
+        await transaction.access.add_code(code, secret=hashed(secret), now=now)
         return f"{origin}{OURS}enter?code={secret}"
 
     async def redeem(self, code: str, *, nonce: str, task: str, interface: str) -> Entry:
@@ -217,13 +257,10 @@ class Access:
             async with self._store.write() as transaction:
                 await transaction.access.add_traffic(carried)
 
-    async def _admitted(self, task: str, interface: str, presented: Presented) -> Admission:
-        """Return who the visitor is. Raises UnauthenticatedError, DeniedError."""
+    async def _entrance(self, task: str, interface: str, presented: Presented) -> Entrance | None:
+        """Return what a visitor's cookie stands for; None: a token came. Raises UnauthenticatedError."""
         if presented.token is not None:
-            admission = await self._people.admitted(token=presented.token)
-            if not admission.actor.may(Scope.CONNECT):
-                raise DeniedError("This token does not open tasks.")
-            return admission
+            return None
         if presented.cookie is None:
             raise UnauthenticatedError
         async with self._store.read() as transaction:
@@ -231,7 +268,41 @@ class Access:
         # A cookie is good where it was set: one task's script cannot use another's.
         if entrance is None or (entrance.task, entrance.interface) != (task, interface):
             raise UnauthenticatedError
-        return await self._people.admitted(session=entrance.session)
+        return entrance
+
+    async def _admitted(self, entrance: Entrance | None, presented: Presented) -> Admission:
+        """Return who the visitor is. Raises UnauthenticatedError, DeniedError."""
+        if entrance is not None:
+            return await self._people.admitted(session=entrance.session)
+        admission = await self._people.admitted(token=presented.token)
+        if not admission.actor.may(Scope.CONNECT):
+            raise DeniedError("This token does not open tasks.")
+        return admission
+
+    async def _shown(self, link: LinkId) -> Decision:
+        """Decide about a guest, who sees a desktop while there is one and learns nothing else."""
+        async with self._store.read() as transaction:
+            stands = await standing(transaction, link, clock=self._clock)
+            if stands is None:
+                return Decision(outcome=Outcome.MISSING)
+            shown, task = stands
+            which = task.release.interface(shown.interface)
+            endpoint = await self._endpoint(transaction, task, which) if which else None
+            sealed = await transaction.tasks.credential(task.id)
+        if which is None or endpoint is None:
+            return Decision(outcome=Outcome.MISSING)
+        made_with = (f"token:{shown.token}",) if shown.token else ()
+        return Decision(
+            outcome=Outcome.PASS,
+            person=shown.mark,
+            task=task,
+            interface=which,
+            endpoint=endpoint,
+            add=self._added(task, which, sealed),
+            marks=(shown.mark, *made_with, f"person:{shown.person}", f"task:{task.id}"),
+            seconds=self._seconds(shown.expires),
+            view_only=True,
+        )
 
     async def _endpoint(self, transaction: Transaction, task: Task, interface: Interface) -> Endpoint | None:
         """Return where an interface is reached; None while it cannot be."""
@@ -252,25 +323,38 @@ class Access:
         )
 
     async def _enter(self, transaction: Transaction, code: Code) -> Entry | None:
-        """Let a browser in, if its session and its right are still there."""
+        """Let a browser in, if its session or its link, and the right of it, are still there."""
         now, cookie = self._clock.now(), self._clock.new_secret()
-        found = await transaction.sessions.get(code.entrance.session)
-        if found is None or found[0].expires <= now or found[1].disabled:
+        entrance = code.entrance
+        until = await self._longest(transaction, entrance)
+        if until is None:
+            return None
+        await transaction.access.add_entry(entrance, cookie=hashed(cookie), at=now, superseded=now - TABS_APART)
+        return Entry(cookie=cookie, seconds=max(1, int((until - now).total_seconds())), path=code.path)
+
+    async def _longest(self, transaction: Transaction, entrance: Entrance) -> datetime | None:
+        """Return until when an entry may last at most; None: there is no right to it any more.
+
+        The cookie alone is worth nothing once its session or its link has ended.
+        """
+        if entrance.session is None:
+            stands = await standing(transaction, entrance.link or "", clock=self._clock)
+            return stands[0].expires if stands else None
+        found = await transaction.sessions.get(entrance.session)
+        if found is None or found[0].expires <= self._clock.now() or found[1].disabled:
             return None
         session, person = found
-        task = (await transaction.tasks.known([code.entrance.task])).get(code.entrance.task)
-        if task is None or task.owner != person.id:
-            return None
-        await transaction.access.add_entry(code.entrance, cookie=hashed(cookie), at=now, superseded=now - TABS_APART)
-        # As long as the session may last at most: the cookie alone is worth nothing once the session has ended.
-        seconds = int((session.created + LONGEST_SESSION - now).total_seconds())
-        return Entry(cookie=cookie, seconds=max(1, seconds), path=code.path)
+        task = (await transaction.tasks.known([entrance.task])).get(entrance.task)
+        return session.created + LONGEST_SESSION if task is not None and task.owner == person.id else None
 
-    def _added(self, task: Task, use: CredentialUse | None, sealed: bytes) -> tuple[tuple[str, str, str], ...]:
+    def _added(self, task: Task, interface: Interface, sealed: bytes) -> tuple[tuple[str, str, str], ...]:
         """Return what logs the visitor in to the application."""
-        if use is None:
+        use = interface.credential
+        if use is None and interface.protocol is not Protocol.RFB:
             return ()
         credential = self._sealer.open(sealed, purpose=f"task {task.id}")
+        if use is None:
+            return (("rfb", "password", credential),)
         text = fill(use.template, credential=credential, parameters={})
         if use.way is CredentialWay.BASIC:
             return (("header", "Authorization", "Basic " + base64.b64encode(text.encode()).decode()),)
@@ -281,6 +365,13 @@ class Access:
         if expires is None:
             return DECISION_SECONDS
         return max(0.0, min(DECISION_SECONDS, (expires - self._clock.now()).total_seconds()))
+
+
+def _check_way(nonce: str, path: str) -> None:
+    if not NONCE.fullmatch(nonce):
+        raise InvalidError("The nonce is not a SHA-256 in hex.", hint="Open the task from its page.", field="nonce")
+    if not PATH.fullmatch(path) or path.startswith(OURS):
+        raise InvalidError("That is not a path on the task.", hint="Open the task from its page.", field="path")
 
 
 async def _enterable(transaction: Transaction, actor: Actor, task: str, interface: str) -> tuple[Task, Interface]:

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from specola.domain.link import LinkId
 from specola.domain.task import TaskId
 from specola.domain.use import Carried
 from specola.storage.changes import Changes
@@ -16,12 +17,16 @@ from specola.storage.schema.tasks import TaskRow
 
 __all__ = ["Access", "Code", "Entrance"]
 
+MOST_GUESTS = 100
+"""How many browsers one link keeps let in."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entrance:
-    """Where a session was let in: one interface of one task."""
+    """Where somebody was let in, one interface of one task, and what by: a session, or a link."""
 
-    session: str
+    session: str | None = None
+    link: LinkId | None = None
     task: TaskId
     interface: str
 
@@ -51,6 +56,7 @@ class Access:
             CodeRow(
                 secret=secret,
                 session=code.entrance.session,
+                link=code.entrance.link,
                 task=code.entrance.task,
                 interface=code.entrance.interface,
                 nonce=code.nonce,
@@ -69,7 +75,7 @@ class Access:
         await self._session.delete(row)
         await self._session.flush()
         return Code(
-            entrance=Entrance(session=row.session, task=row.task, interface=row.interface),
+            entrance=_entrance_of(row),
             nonce=row.nonce,
             origin=row.origin,
             path=row.path,
@@ -77,19 +83,28 @@ class Access:
         )
 
     async def add_entry(self, entrance: Entrance, *, cookie: str, at: datetime, superseded: datetime) -> None:
-        """Keep an entry; earlier ones of the same browser, from before `superseded`, go: it has another cookie now."""
-        await self._session.execute(
-            delete(EntryRow).where(
-                EntryRow.session == entrance.session,
-                EntryRow.task == entrance.task,
-                EntryRow.interface == entrance.interface,
-                EntryRow.created < superseded,
+        """Keep an entry; earlier ones of the same session, from before `superseded`, go: its browser has another cookie.
+
+        By a link come many browsers, of which the latest are kept.
+        """
+        if entrance.link is None:
+            await self._session.execute(
+                delete(EntryRow).where(
+                    EntryRow.session == entrance.session,
+                    EntryRow.task == entrance.task,
+                    EntryRow.interface == entrance.interface,
+                    EntryRow.created < superseded,
+                )
             )
-        )
+        else:
+            guests = select(EntryRow.cookie).where(EntryRow.link == entrance.link).order_by(EntryRow.created.desc())
+            too_many = (await self._session.scalars(guests.offset(MOST_GUESTS - 1))).all()
+            await self._session.execute(delete(EntryRow).where(EntryRow.cookie.in_(too_many)))
         self._session.add(
             EntryRow(
                 cookie=cookie,
                 session=entrance.session,
+                link=entrance.link,
                 task=entrance.task,
                 interface=entrance.interface,
                 created=at,
@@ -98,9 +113,9 @@ class Access:
         await self._session.flush()
 
     async def entry(self, cookie: str) -> Entrance | None:
-        """Return what the cookie of a task's origin stands for; it is gone as soon as its session is."""
+        """Return what the cookie of a task's origin stands for; it is gone as soon as its session or its link is."""
         row = await self._session.get(EntryRow, cookie)
-        return Entrance(session=row.session, task=row.task, interface=row.interface) if row else None
+        return _entrance_of(row) if row else None
 
     async def add_traffic(self, carried: Sequence[Carried]) -> None:
         """Add bytes to the counters of those tasks that still have a record."""
@@ -144,3 +159,7 @@ class Access:
             )
             for row, name in await self._session.execute(query)
         ]
+
+
+def _entrance_of(row: CodeRow | EntryRow) -> Entrance:
+    return Entrance(session=row.session, link=row.link, task=row.task, interface=row.interface)

@@ -16,6 +16,7 @@ from specola.storage.changes import Change, Changes, Topic
 from specola.storage.computings import Computings
 from specola.storage.connections import Connections
 from specola.storage.feed import Feed
+from specola.storage.links import Links
 from specola.storage.people import People
 from specola.storage.sessions import Sessions
 from specola.storage.software import Catalogue
@@ -38,6 +39,7 @@ class Transaction:
         self.tasks = Tasks(session, self.changes)
         self.computings = Computings(session, self.changes)
         self.connections = Connections(session)
+        self.links = Links(session, self.changes)
 
 
 class Store:
