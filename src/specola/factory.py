@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
+from specola.authority import Authority
 from specola.clock import Clock
 from specola.config import Settings
 from specola.connector.client import ConnectorClient
@@ -13,9 +14,11 @@ from specola.ports.connector import Connector
 from specola.secrets import Sealer
 from specola.services.access import Access
 from specola.services.addresses import Addresses
+from specola.services.certificates import Certificates
 from specola.services.computings import Computings
 from specola.services.following import Following
 from specola.services.health import Health
+from specola.services.names import Names
 from specola.services.people import People
 from specola.services.software import Catalogue
 from specola.services.streams import Streams
@@ -36,6 +39,7 @@ class ProcessContext:
     connector: Connector
     archive: LogArchive
     sealer: Sealer
+    authority: Authority
 
 
 @asynccontextmanager
@@ -54,6 +58,7 @@ async def open_process(
     clock = clock or Clock()
     async with AsyncExitStack() as stack:
         sealer = Sealer.read(settings.data / "secrets" / "key")
+        authority = Authority.read(settings.data / "secrets" / "authority", sealer)
         store = Store(settings.database, clock=clock)
         stack.push_async_callback(store.close)
         if connector is None:
@@ -67,6 +72,7 @@ async def open_process(
             connector=connector,
             archive=LogArchive(settings.data / "logs"),
             sealer=sealer,
+            authority=authority,
         )
 
 
@@ -81,12 +87,14 @@ class Services:
     addresses: Addresses
     people: People
     access: Access
+    certificates: Certificates
     catalogue: Catalogue
     computings: Computings
     tasks: Tasks
     following: Following
     health: Health
     streams: Streams
+    names: Names
 
     @classmethod
     def of(cls, context: ProcessContext) -> "Services":
@@ -118,10 +126,12 @@ class Services:
             addresses=addresses,
             people=people,
             access=Access(store=store, clock=clock, people=people, addresses=addresses, sealer=context.sealer),
+            certificates=Certificates(store=store, clock=clock, authority=context.authority, server=settings.tls_cert),
             catalogue=catalogue,
             computings=Computings(store=store, clock=clock, connector=connector),
             tasks=tasks,
             following=Following(store=store, tasks=tasks),
             health=Health(store=store, clock=clock, connector=connector),
             streams=Streams(store=store),
+            names=Names(store=store),
         )

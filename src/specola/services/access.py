@@ -47,17 +47,18 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Presented:
-    """What a visitor came with: the value of the task origin's cookie, or a platform token."""
+    """What a visitor came with: the task origin's cookie, a platform token, or the serial number of a certificate."""
 
     cookie: str | None = field(default=None, repr=False)
     token: str | None = field(default=None, repr=False)
+    certificate: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """The answer for one visitor and one interface; `seconds` it may be kept (NOT_READY: 0).
 
-    `marks` are the names under which it can be revoked: `session:…`, `token:…`, `person:…`, `task:…`.
+    `marks` are the names under which it can be revoked: `session:…`, `token:…`, `certificate:…`, …
     `add` is what the gateway puts into each request: ("header"|"query"|"cookie", name, value).
     """
 
@@ -120,7 +121,7 @@ class Access:
             except MissingError:
                 return Decision(outcome=Outcome.MISSING)
             sealed = await transaction.tasks.credential(found.id)
-        marks = _marks(admission.actor, found)
+        marks = _marks(admission.actor, found, presented)
         state = found.interface(which.name)
         ready = found.state is TaskState.RUNNING and found.desired is Desired.RUNNING and state and state.ready
         if not ready or state is None or state.endpoint is None:
@@ -216,6 +217,8 @@ class Access:
             if not admission.actor.may(Scope.CONNECT):
                 raise DeniedError("This token does not open tasks.")
             return admission
+        if presented.certificate is not None:
+            return await self._certified(presented.certificate)
         if presented.cookie is None:
             raise UnauthenticatedError
         async with self._store.read() as transaction:
@@ -224,6 +227,17 @@ class Access:
         if entrance is None or (entrance.task, entrance.interface) != (task, interface):
             raise UnauthenticatedError
         return await self._people.admitted(session=entrance.session)
+
+    async def _certified(self, serial: str) -> Admission:
+        """Return who shows a certificate, which the gateway has checked: its row says whether it is still good."""
+        async with self._store.read() as transaction:
+            certificate = await transaction.certificates.get(serial)
+        if certificate is None:
+            raise UnauthenticatedError
+        admission = await self._people.admitted_by(certificate)
+        if not admission.actor.may(Scope.CONNECT):
+            raise DeniedError("This certificate does not open tasks.")
+        return admission
 
     def _fits(self, code: Code, *, nonce: str, task: str, interface: str) -> bool:
         """Tell whether a code is brought in time, by the browser it was made for, to where it was made for."""
@@ -275,6 +289,7 @@ async def _enterable(transaction: Transaction, actor: Actor, task: str, interfac
     return found, which
 
 
-def _marks(actor: Actor, task: Task) -> tuple[str, ...]:
+def _marks(actor: Actor, task: Task, presented: Presented) -> tuple[str, ...]:
     came_with = f"session:{actor.session}" if actor.session else f"token:{actor.token}"
-    return (came_with, f"person:{actor.person.id}", f"task:{task.id}")
+    shown = (f"certificate:{presented.certificate}",) if presented.certificate else ()
+    return (*shown, came_with, f"person:{actor.person.id}", f"task:{task.id}")
