@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
+from specola.authority import Authority
 from specola.clock import Clock
 from specola.config import Settings
 from specola.connector.client import ConnectorClient
@@ -13,11 +14,13 @@ from specola.ports.connector import Connector
 from specola.secrets import Sealer
 from specola.services.access import Access
 from specola.services.addresses import Addresses
+from specola.services.certificates import Certificates
 from specola.services.computings import Computings
 from specola.services.connections import Connections
 from specola.services.following import Following
 from specola.services.health import Health
 from specola.services.links import Links
+from specola.services.names import Names
 from specola.services.people import People
 from specola.services.software import Catalogue
 from specola.services.streams import Streams
@@ -39,6 +42,7 @@ class ProcessContext:
     connector: Connector
     archive: LogArchive
     sealer: Sealer
+    authority: Authority
 
 
 @asynccontextmanager
@@ -57,6 +61,7 @@ async def open_process(
     clock = clock or Clock()
     async with AsyncExitStack() as stack:
         sealer = Sealer.read(settings.data / "secrets" / "key")
+        authority = Authority.read(settings.data / "secrets" / "authority", sealer)
         store = Store(settings.database, clock=clock)
         stack.push_async_callback(store.close)
         if connector is None:
@@ -70,6 +75,7 @@ async def open_process(
             connector=connector,
             archive=LogArchive(settings.data / "logs"),
             sealer=sealer,
+            authority=authority,
         )
 
 
@@ -84,6 +90,7 @@ class Services:
     addresses: Addresses
     people: People
     access: Access
+    certificates: Certificates
     catalogue: Catalogue
     computings: Computings
     tasks: Tasks
@@ -93,6 +100,7 @@ class Services:
     following: Following
     health: Health
     streams: Streams
+    names: Names
 
     @classmethod
     def of(cls, context: ProcessContext) -> "Services":
@@ -131,6 +139,7 @@ class Services:
                 sealer=context.sealer,
                 terminals=settings.terminals_socket,
             ),
+            certificates=Certificates(store=store, clock=clock, authority=context.authority, server=settings.tls_cert),
             catalogue=catalogue,
             computings=Computings(store=store, clock=clock, connector=connector),
             tasks=tasks,
@@ -140,4 +149,5 @@ class Services:
             following=Following(store=store, tasks=tasks),
             health=Health(store=store, clock=clock, connector=connector),
             streams=Streams(store=store),
+            names=Names(store=store),
         )

@@ -63,6 +63,9 @@ TABLE = {
     "POST /tasks/{task}/again": TASKS,
     "DELETE /tasks/{task}": TASKS,
     "GET /tasks/{task}/interfaces/{interface}/credential": CONNECT,
+    "POST /account/certificates": CONNECT,
+    "DELETE /account/certificates/{serial}": CONNECT,
+    "GET /account/certificates": READ,
     "POST /software": SOFTWARE,
     "POST /software/drafts": SOFTWARE,
     "PUT /software/{name}/definition": SOFTWARE,
@@ -85,7 +88,7 @@ BODIES: dict[str, object] = {
     "PATCH /people/{name}": {"disabled": False},
     "POST /invitations": {},
 }
-PLACES = ("task", "interface", "name", "session", "token", "invitation")
+PLACES = ("task", "interface", "name", "session", "token", "invitation", "serial")
 
 
 async def ask(client: httpx.AsyncClient, operation: str) -> httpx.Response:

@@ -8,6 +8,7 @@ from typing_extensions import override
 import specola
 from specola.api import (
     account,
+    certificates,
     computings,
     connections,
     health,
@@ -39,6 +40,7 @@ ROUTERS = (
     software.router,
     computings.router,
     account.router,
+    certificates.router,
     people.router,
     reference.router,
 )

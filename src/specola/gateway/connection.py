@@ -1,7 +1,7 @@
 """A connection at the public port, before any HTTP: its stage, its time limits, its lease, its back-pressure."""
 
 import asyncio
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from typing_extensions import override
 
@@ -22,7 +22,23 @@ if TYPE_CHECKING:
     from specola.gateway.hub import Hub
     from specola.gateway.upstream import Upstream
 
-__all__ = ["Connection"]
+__all__ = ["Connection", "Guest"]
+
+
+class Guest(Protocol):
+    """A visitor's connection, as far as its process has to do with it."""
+
+    deadline: float
+    """When its time runs out."""
+
+    def expire(self) -> None:
+        """Close after its time has run out."""
+
+    def stop(self) -> None:
+        """Close soon."""
+
+    def abort(self) -> None:
+        """Close now."""
 
 
 class Connection(asyncio.Protocol):

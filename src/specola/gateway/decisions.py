@@ -33,13 +33,17 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Presented:
-    """What a visitor came with: the value of our cookie, or a platform token; at most one."""
+    """What a visitor came with: the value of our cookie, a platform token, or a client certificate; at most one."""
 
     cookie: str | None = field(default=None, repr=False)
     token: str | None = field(default=None, repr=False)
+    certificate: str | None = None
+    """Its serial number in hex; the handshake has shown that it is ours, and that the visitor has its key."""
 
     def digest(self) -> bytes:
         """Return what stands for it in the cache."""
+        if self.certificate is not None:
+            return hashlib.sha256(b"certificate " + self.certificate.encode()).digest()
         kind = b"token " if self.token is not None else b"cookie "
         return hashlib.sha256(kind + (self.token or self.cookie or "").encode()).digest()
 
@@ -288,6 +292,7 @@ class Decisions:
             "interface": lease.interface,
             "cookie": lease.presented.cookie,
             "token": lease.presented.token,
+            "certificate": lease.presented.certificate,
         }
         status, answer = await self._internal.post("/decide", question)
         if status != 200:

@@ -12,7 +12,7 @@ from specola.domain.software import TERMINAL
 from specola.domain.task import Endpoint
 from specola.gateway.admission import Admission
 from specola.gateway.asking import Internal
-from specola.gateway.connection import Connection
+from specola.gateway.connection import Guest
 from specola.gateway.decisions import Decisions, Lease
 from specola.gateway.desktops import DesktopPipe
 from specola.gateway.entering import Entering
@@ -43,10 +43,12 @@ class Hub:
     """The wiring of one process, its connections, and the work that is done beside them."""
 
     def __init__(self, *, settings: Settings, clock: Clock) -> None:
-        internal = Internal(settings.internal_socket)
-        self._clock = clock
+        self.internal = internal = Internal(settings.internal_socket)
+        self.clock = clock
+        self.names = Names.of(settings)
         self._trusted = tuple(ipaddress.ip_network(one, strict=False) for one in settings.trusted_proxies)
         self.now = clock.monotonic
+        self.wall = clock.now
         self.tick = clock.monotonic()
         """The time, as of the last sweep."""
         self.decisions = Decisions(internal=internal, clock=clock)
@@ -54,7 +56,7 @@ class Hub:
         self.visits = Visits(self.records, clock=clock)
         self.revocations = Revocations(internal=internal, decisions=self.decisions, clock=clock)
         self.admission = Admission(
-            names=Names.of(settings),
+            names=self.names,
             decisions=self.decisions,
             entering=Entering(internal=internal, clock=clock, platform=settings.url),
             internal=internal,
@@ -62,7 +64,7 @@ class Hub:
             clock=clock,
             records=self.records,
         )
-        self.visitors: set[Connection] = set()
+        self.visitors: set[Guest] = set()
         self._empty = asyncio.Event()
         self.tunnels: set[Tunnel] = set()
         self.pipes: set[TaskPipe] = set()
@@ -76,7 +78,7 @@ class Hub:
         trusted = bool(self._trusted) and any(ipaddress.ip_address(address) in network for network in self._trusted)
         return Via(address=address, scheme="https" if encrypted else "http", encrypted=encrypted, trusted=trusted)
 
-    def gone(self, visitor: Connection) -> None:
+    def gone(self, visitor: Guest) -> None:
         """Forget a visitor's connection."""
         self.visitors.discard(visitor)
         if self.stopping and not self.visitors:

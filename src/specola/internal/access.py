@@ -26,6 +26,7 @@ class Question(BaseModel):
     interface: str
     cookie: str | None = None
     token: str | None = None
+    certificate: str | None = None
 
 
 class Redemption(BaseModel):
@@ -55,7 +56,7 @@ class Carried(BaseModel):
 @router.post("/decide")
 async def decide(question: Question, services: Wiring) -> dict[str, Any]:
     """Decide about a visitor; always 200."""
-    presented = Presented(cookie=question.cookie, token=question.token)
+    presented = Presented(cookie=question.cookie, token=question.token, certificate=question.certificate)
     return answer_of(await services.access.decide(question.task, question.interface, presented))
 
 

@@ -59,17 +59,19 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Presented:
-    """What a visitor came with: the value of the task origin's cookie, or a platform token."""
+    """What a visitor came with: the task origin's cookie, a platform token, or the serial number of a certificate."""
 
     cookie: str | None = field(default=None, repr=False)
     token: str | None = field(default=None, repr=False)
+    certificate: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """The answer for one visitor and one interface; `seconds` it may be kept (NOT_READY: 0).
 
-    `marks` are the names under which it can be revoked: `session:…`, `token:…`, `person:…`, `task:…`, `link:…`.
+    `marks` are the names under which it can be revoked: `session:…`, `token:…`, `person:…`, `task:…`,
+    `link:…`, `certificate:…`.
     `add` is what the gateway puts into each request: ("header"|"query"|"cookie", name, value), and what it signs in to a
     desktop with: ("rfb", "password", value). `person` of a guest is the link's mark.
     """
@@ -145,7 +147,7 @@ class Access:
                 return Decision(outcome=Outcome.MISSING, person=admission.actor.person.id)
             sealed = await transaction.tasks.credential(found.id)
             endpoint = await self._endpoint(transaction, found, which)
-        marks = _marks(admission.actor, found)
+        marks = _marks(admission.actor, found, presented)
         if endpoint is None:
             return Decision(
                 outcome=Outcome.NOT_READY, person=found.owner, task=found, interface=which, marks=marks, seconds=0
@@ -258,8 +260,8 @@ class Access:
                 await transaction.access.add_traffic(carried)
 
     async def _entrance(self, task: str, interface: str, presented: Presented) -> Entrance | None:
-        """Return what a visitor's cookie stands for; None: a token came. Raises UnauthenticatedError."""
-        if presented.token is not None:
+        """Return what a visitor's cookie stands for; None: a token or a certificate came. Raises UnauthenticatedError."""
+        if presented.token is not None or presented.certificate is not None:
             return None
         if presented.cookie is None:
             raise UnauthenticatedError
@@ -274,6 +276,8 @@ class Access:
         """Return who the visitor is. Raises UnauthenticatedError, DeniedError."""
         if entrance is not None:
             return await self._people.admitted(session=entrance.session)
+        if presented.certificate is not None:
+            return await self._certified(presented.certificate)
         admission = await self._people.admitted(token=presented.token)
         if not admission.actor.may(Scope.CONNECT):
             raise DeniedError("This token does not open tasks.")
@@ -312,6 +316,17 @@ class Access:
             return self._terminals if await has_terminal(transaction, task) else None
         state = task.interface(interface.name)
         return state.endpoint if state is not None and state.ready else None
+
+    async def _certified(self, serial: str) -> Admission:
+        """Return who shows a certificate, which the gateway has checked: its row says whether it is still good."""
+        async with self._store.read() as transaction:
+            certificate = await transaction.certificates.get(serial)
+        if certificate is None:
+            raise UnauthenticatedError
+        admission = await self._people.admitted_by(certificate)
+        if not admission.actor.may(Scope.CONNECT):
+            raise DeniedError("This certificate does not open tasks.")
+        return admission
 
     def _fits(self, code: Code, *, nonce: str, task: str, interface: str) -> bool:
         """Tell whether a code is brought in time, by the browser it was made for, to where it was made for."""
@@ -393,6 +408,7 @@ async def has_terminal(transaction: Transaction, task: Task) -> bool:
     return probe is not None and Capability.EXECUTE in probe.capabilities
 
 
-def _marks(actor: Actor, task: Task) -> tuple[str, ...]:
+def _marks(actor: Actor, task: Task, presented: Presented) -> tuple[str, ...]:
     came_with = f"session:{actor.session}" if actor.session else f"token:{actor.token}"
-    return (came_with, f"person:{actor.person.id}", f"task:{task.id}")
+    shown = (f"certificate:{presented.certificate}",) if presented.certificate else ()
+    return (*shown, came_with, f"person:{actor.person.id}", f"task:{task.id}")

@@ -12,6 +12,7 @@ from specola.storage import engine, revision
 from specola.storage.access import Access
 from specola.storage.attempts import Attempts
 from specola.storage.border import connected, connecting, working
+from specola.storage.certificates import Certificates
 from specola.storage.changes import Change, Changes, Topic
 from specola.storage.computings import Computings
 from specola.storage.connections import Connections
@@ -35,6 +36,7 @@ class Transaction:
         self.sessions = Sessions(session, self.changes)
         self.attempts = Attempts(session)
         self.access = Access(session, self.changes)
+        self.certificates = Certificates(session, self.changes)
         self.software = Catalogue(session, self.changes)
         self.tasks = Tasks(session, self.changes)
         self.computings = Computings(session, self.changes)
