@@ -220,7 +220,7 @@ class SocketEnd(End):
             else:
                 self.pipe.close(error.code, error.sentence)
 
-    def took(self, data: bytes) -> None:
+    def took(self, data: bytes | memoryview) -> None:
         """See Sink."""
         if self.said_goodbye:
             return

@@ -73,14 +73,14 @@ class ViewerEnd(SocketEnd):
     pipe: DesktopPipe
 
     @override
-    def took(self, data: bytes) -> None:
+    def took(self, data: bytes | memoryview) -> None:
         if self.said_goodbye:
             return
         if self.ended:
             raise FrameError("Bytes come after their end.")
         pipe = self.pipe
         pipe.meter.received += len(data)
-        pipe.go_on(pipe.desktop.from_visitor, data)
+        pipe.go_on(pipe.desktop.from_visitor, bytes(data))
         pipe.record.used |= pipe.desktop.take_used()
 
 

@@ -34,6 +34,7 @@ PROTOCOL_WORDS: Mapping[Protocol, str] = {
     Protocol.REDIS: "Redis",
     Protocol.GRPC: "gRPC",
     Protocol.TCP: "TCP",
+    Protocol.SSH: "SSH",
 }
 KIND_WORDS: Mapping[ConnectionKind, str] = {
     ConnectionKind.HTTP: "visit",
