@@ -52,6 +52,7 @@ from specola.domain.errors.tasks import (
     LaunchError,
     NoSpaceError,
     StateError,
+    TaskNotRunningError,
     WaitError,
 )
 
@@ -94,6 +95,7 @@ __all__ = [
     "SignInError",
     "SpecolaError",
     "StateError",
+    "TaskNotRunningError",
     "TooManyAttemptsError",
     "UnauthenticatedError",
     "UserMissingError",
