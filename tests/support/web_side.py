@@ -182,6 +182,8 @@ class WebSide:
             await self._begin_stream(writer)
         elif path.startswith("/waiting/"):
             self._wait_page(path, writer)
+        elif path.startswith("/viewers/"):
+            writer.write(answer(200, {"path": path}))
         else:
             writer.write(answer(404, {}))
 
