@@ -16,6 +16,8 @@ from specola.connector.records import records_at, report
 from specola.connector.relay import Relays
 from specola.connector.sampler import Sampler
 from specola.connector.server import create_app
+from specola.connector.terminal import Sessions, TerminalServer
+from specola.connector.terminal.server import HEAD_BYTES
 from specola.installation import computing_context
 from specola.lifetime import asked_to_end
 from specola.listening import bind, listener
@@ -37,6 +39,7 @@ async def serve(settings: Settings, *, context: Context, stop: asyncio.Event) ->
     sampler = Sampler(directory)
     records = records_at(settings.internal_socket, clock=context.clock)
     relays = Relays(settings.streams, directory, owner=settings.run_as)
+    terminals = TerminalServer(Sessions(directory, context.clock))
     server = listener(create_app(DirectConnector(directory, sampler)))
     parts = (
         Follower(settings.internal_socket, directory).run(),
@@ -47,10 +50,15 @@ async def serve(settings: Settings, *, context: Context, stop: asyncio.Event) ->
     try:
         async with asyncio.TaskGroup() as group:
             working = [group.create_task(part) for part in parts]
+            windows = await asyncio.start_unix_server(
+                terminals.accept, sock=bind(settings.terminals_socket, owner=settings.run_as), limit=HEAD_BYTES
+            )
             serving = group.create_task(server.serve([bind(settings.connector_socket, owner=settings.run_as)]))
             _ = await stop.wait()
             server.should_exit = True
             await serving
+            windows.close()
+            await terminals.close()
             for part in working:
                 part.cancel()
         await records.close()

@@ -58,6 +58,7 @@ from specola.domain.errors.tasks import (
     RevokedError,
     StateError,
     TaskEndedError,
+    TaskNotRunningError,
     TunnelError,
     WaitError,
 )
@@ -107,6 +108,7 @@ __all__ = [
     "SpecolaError",
     "StateError",
     "TaskEndedError",
+    "TaskNotRunningError",
     "TooManyAttemptsError",
     "TunnelError",
     "UnauthenticatedError",

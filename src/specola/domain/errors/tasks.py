@@ -13,6 +13,7 @@ __all__ = [
     "RevokedError",
     "StateError",
     "TaskEndedError",
+    "TaskNotRunningError",
     "TunnelError",
     "WaitError",
 ]
@@ -100,6 +101,16 @@ class LinkEndedError(SpecolaError):
             "This link is unknown, too old or taken back, or what it showed has ended.",
             hint="Ask whoever gave it to you for another one.",
         )
+
+
+class TaskNotRunningError(SpecolaError):
+    """Something was to be done inside a task that is not running, or not any more."""
+
+    code = "task_not_running"
+    kind = Kind.CONFLICT
+
+    def __init__(self) -> None:
+        super().__init__("The task is not running.", hint="Start it again, then try once more.")
 
 
 class TaskEndedError(ConflictError):
