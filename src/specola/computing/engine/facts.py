@@ -77,6 +77,7 @@ class Facts:
             What the engine said when it did not run a trial container.
         """
         abilities = {Capability.LOGS, Capability.EXECUTE, Capability.USAGE, Capability.WATCH, Capability.IMAGES}
+        abilities.add(Capability.PORTS)
         if settings.is_local and not self.rootless:
             abilities |= {Capability.HOMES, Capability.DIRECT_TCP}
         if self.protects(settings, firewall):
