@@ -15,6 +15,7 @@ from specola.services.access import Access
 from specola.services.addresses import Addresses
 from specola.services.computings import Computings
 from specola.services.following import Following
+from specola.services.found import Found
 from specola.services.health import Health
 from specola.services.people import People
 from specola.services.software import Catalogue
@@ -87,6 +88,7 @@ class Services:
     following: Following
     health: Health
     streams: Streams
+    found: Found
 
     @classmethod
     def of(cls, context: ProcessContext) -> "Services":
@@ -117,11 +119,19 @@ class Services:
             connector=connector,
             addresses=addresses,
             people=people,
-            access=Access(store=store, clock=clock, people=people, addresses=addresses, sealer=context.sealer),
+            access=Access(
+                store=store,
+                clock=clock,
+                people=people,
+                addresses=addresses,
+                sealer=context.sealer,
+                streams=settings.streams,
+            ),
             catalogue=catalogue,
             computings=Computings(store=store, clock=clock, connector=connector),
             tasks=tasks,
             following=Following(store=store, tasks=tasks),
             health=Health(store=store, clock=clock, connector=connector),
             streams=Streams(store=store),
+            found=Found(store=store, clock=clock, tasks=tasks, catalogue=catalogue),
         )

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 from specola.clock import ManualClock
 from specola.domain.person import Actor, Person, Role
@@ -39,7 +40,9 @@ class House:
         sealer = Sealer(bytes(32))
         passwords = LocalPasswords(memory=8, rounds=1)
         people = People(store=store, clock=clock, passwords=passwords, session_life=SESSION_LIFE)
-        access = Access(store=store, clock=clock, people=people, addresses=addresses, sealer=sealer)
+        access = Access(
+            store=store, clock=clock, people=people, addresses=addresses, sealer=sealer, streams=Path("/run/streams")
+        )
         return cls(store=store, clock=clock, people=people, access=access, sealer=sealer, addresses=addresses)
 
     async def enter(self, name: str, *, role: Role = Role.PERSON) -> Actor:

@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from typing_extensions import override
 
 import specola
-from specola.api import account, computings, health, people, reference, software, task_records, tasks
+from specola.api import account, computings, found, health, people, reference, software, task_records, tasks
 from specola.api.problems import MEDIA_TYPE, ProblemView, handle_failures
 from specola.factory import Services
 
@@ -23,6 +23,7 @@ ROUTERS = (
     health.router,
     tasks.router,
     task_records.router,
+    found.router,
     software.router,
     computings.router,
     account.router,

@@ -14,7 +14,9 @@ from specola.connector.directory import Directory
 from specola.connector.follower import Follower
 from specola.connector.relay import Relays
 from specola.connector.sampler import Sampler
+from specola.connector.scout import Scout
 from specola.connector.server import create_app
+from specola.connector.telling import telling_found
 from specola.installation import computing_context
 from specola.lifetime import asked_to_end
 from specola.listening import bind, listener
@@ -36,7 +38,12 @@ async def serve(settings: Settings, *, context: Context, stop: asyncio.Event) ->
     sampler = Sampler(directory)
     relays = Relays(settings.streams, directory, owner=settings.run_as)
     server = listener(create_app(DirectConnector(directory, sampler)))
-    parts = (Follower(settings.internal_socket, directory).run(), sampler.run(), relays.run())
+    parts = (
+        Follower(settings.internal_socket, directory).run(),
+        sampler.run(),
+        relays.run(),
+        _scout(settings, directory),
+    )
     try:
         async with asyncio.TaskGroup() as group:
             working = [group.create_task(part) for part in parts]
@@ -48,6 +55,11 @@ async def serve(settings: Settings, *, context: Context, stop: asyncio.Event) ->
                 part.cancel()
     finally:
         await directory.close()
+
+
+async def _scout(settings: Settings, directory: Directory) -> None:
+    async with telling_found(settings.internal_socket) as tell:
+        await Scout(directory, tell).run()
 
 
 def run(settings: Settings) -> None:

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from pathlib import Path
 
 from specola.clock import Clock
 from specola.domain.errors import DeniedError, InvalidError, MissingError, SignInError, UnauthenticatedError
+from specola.domain.found import found_number
 from specola.domain.person import Actor, Scope
 from specola.domain.placeholders import fill
 from specola.domain.software import CredentialUse, CredentialWay, Interface
@@ -95,12 +97,15 @@ class Traffic:
 class Access:
     """One authorisation for every way into a task: only its owner, by a browser let in before or by a token."""
 
-    def __init__(self, *, store: Store, clock: Clock, people: People, addresses: Addresses, sealer: Sealer) -> None:
+    def __init__(
+        self, *, store: Store, clock: Clock, people: People, addresses: Addresses, sealer: Sealer, streams: Path
+    ) -> None:
         self._store = store
         self._clock = clock
         self._people = people
         self._addresses = addresses
         self._sealer = sealer
+        self._streams = streams
 
     async def decide(self, task: str, interface: str, presented: Presented) -> Decision:
         """Decide about a visitor. What one may not see is missing; an unknown visitor is asked to sign in.
@@ -120,10 +125,9 @@ class Access:
             except MissingError:
                 return Decision(outcome=Outcome.MISSING)
             sealed = await transaction.tasks.credential(found.id)
+            endpoint = await self._endpoint(transaction, found, which)
         marks = _marks(admission.actor, found)
-        state = found.interface(which.name)
-        ready = found.state is TaskState.RUNNING and found.desired is Desired.RUNNING and state and state.ready
-        if not ready or state is None or state.endpoint is None:
+        if endpoint is None:
             return Decision(
                 outcome=Outcome.NOT_READY, person=found.owner, task=found, interface=which, marks=marks, seconds=0
             )
@@ -132,7 +136,7 @@ class Access:
             person=found.owner,
             task=found,
             interface=which,
-            endpoint=state.endpoint,
+            endpoint=endpoint,
             add=self._added(found, which.credential, sealed),
             marks=marks,
             seconds=self._seconds(admission.expires),
@@ -225,6 +229,16 @@ class Access:
             raise UnauthenticatedError
         return await self._people.admitted(session=entrance.session)
 
+    async def _endpoint(self, transaction: Transaction, task: Task, interface: Interface) -> Endpoint | None:
+        """Return where an interface is reached; None while it cannot be."""
+        if task.state is not TaskState.RUNNING or task.desired is not Desired.RUNNING:
+            return None
+        if task.release.interface(interface.name) is None:
+            there = interface.port in await _found(transaction, task)
+            return Endpoint(path=str(self._streams / f"{task.id}.{interface.port}.sock")) if there else None
+        state = task.interface(interface.name)
+        return state.endpoint if state is not None and state.ready else None
+
     def _fits(self, code: Code, *, nonce: str, task: str, interface: str) -> bool:
         """Tell whether a code is brought in time, by the browser it was made for, to where it was made for."""
         return (
@@ -270,9 +284,23 @@ async def _enterable(transaction: Transaction, actor: Actor, task: str, interfac
     """Return a task that the actor may enter, and the interface. Only the owner may: an administrator just sees it."""
     found = (await transaction.tasks.known([task])).get(task) if TASK.fullmatch(task) else None
     which = found.release.interface(interface) if found else None
+    if found is not None and which is None:
+        which = await _of_port(transaction, found, interface)
     if found is None or which is None or found.owner != actor.person.id or found.desired is Desired.DELETED:
         raise MissingError("task", task)
     return found, which
+
+
+async def _of_port(transaction: Transaction, task: Task, name: str) -> Interface | None:
+    """Return what a reserved name stands for in a live task, whether something listens there by now or not."""
+    port = found_number(name)
+    if port is None or not task.is_live:
+        return None
+    return (await _found(transaction, task)).get(port, Interface(name=name, port=port))
+
+
+async def _found(transaction: Transaction, task: Task) -> dict[int, Interface]:
+    return {one.port: one.interface for one in (await transaction.found.of([task.id])).get(task.id, ())}
 
 
 def _marks(actor: Actor, task: Task) -> tuple[str, ...]:

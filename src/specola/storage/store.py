@@ -15,6 +15,7 @@ from specola.storage.border import connected, connecting, working
 from specola.storage.changes import Change, Changes, Topic
 from specola.storage.computings import Computings
 from specola.storage.feed import Feed
+from specola.storage.found import Found
 from specola.storage.people import People
 from specola.storage.sessions import Sessions
 from specola.storage.software import Catalogue
@@ -35,6 +36,7 @@ class Transaction:
         self.access = Access(session, self.changes)
         self.software = Catalogue(session, self.changes)
         self.tasks = Tasks(session, self.changes)
+        self.found = Found(session, self.changes)
         self.computings = Computings(session, self.changes)
 
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Header, Request
 from starlette.responses import RedirectResponse, Response
 
 from specola.domain.errors import MissingError, SpecolaError, UnauthenticatedError
+from specola.domain.found import found_number
 from specola.domain.person import Actor
 from specola.domain.task import Task, TaskState
 from specola.factory import Services
@@ -68,7 +69,7 @@ async def follow(
     """Send the page's content as it changes, and `ready` in the end."""
     actor = await services.people.actor_of(person)
     found = await services.tasks.get(actor, task)
-    if found.release.interface(interface) is None:
+    if found.release.interface(interface) is None and found_number(interface) is None:
         raise MissingError("interface", interface)
     events = _events(request, services, actor, found.id, interface, marks)
     return event_stream(events, feed=feed_of(request), person=actor.person.id)
@@ -117,7 +118,7 @@ async def _events(
             except (UnauthenticatedError, MissingError):
                 yield message("", event="ready")
                 return
-            if _is_ready(now, interface):
+            if await _is_ready(services, actor, now, interface):
                 yield message("", event="ready")
                 return
             yield message(html, event="state") if html != sent else b":\n\n"
@@ -126,7 +127,9 @@ async def _events(
             await wakes.wait(LINES_SECONDS if now.state is TaskState.STARTING else BEAT_SECONDS)
 
 
-def _is_ready(task: Task, interface: str) -> bool:
+async def _is_ready(services: Services, actor: Actor, task: Task, interface: str) -> bool:
+    if task.release.interface(interface) is None:
+        return any(one.name == interface for one in await services.found.of(actor, task.id))
     state = task.interface(interface)
     return task.is_live and state is not None and state.ready
 

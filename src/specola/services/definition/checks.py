@@ -41,6 +41,7 @@ OURS = re.compile(
     r"connection|content-(length|encoding|type)|cookie|expect|host|keep-alive|origin|proxy-.*|referer|sec-.*|te|trailer"
     r"|transfer-encoding|upgrade|x-forwarded-.*"
 )
+RESERVED = re.compile(r"port-[0-9]+")
 BRACED = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.]*)\}")
 RANGE = re.compile(r"\s*([1-5][0-9]{2})\s*(?:-\s*([1-5][0-9]{2})\s*)?")
 
@@ -60,6 +61,8 @@ def interface_name_fault(name: str) -> str | None:
         return f"“{name[:60]}” does not fit into a host name: use lower-case letters, digits and single hyphens"
     if len(name) > LONGEST_INTERFACE:
         return f"the name of an interface has at most {LONGEST_INTERFACE} characters, this one has {len(name)}"
+    if RESERVED.fullmatch(name):
+        return f"“{name}” is what the platform calls a port that it finds in a running task; choose another name"
     return None
 
 
