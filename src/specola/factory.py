@@ -17,7 +17,9 @@ from specola.services.addresses import Addresses
 from specola.services.certificates import Certificates
 from specola.services.computings import Computings
 from specola.services.connections import Connections
+from specola.services.endpoints import Endpoints
 from specola.services.following import Following
+from specola.services.found import Found
 from specola.services.health import Health
 from specola.services.links import Links
 from specola.services.names import Names
@@ -101,6 +103,7 @@ class Services:
     health: Health
     streams: Streams
     names: Names
+    found: Found
 
     @classmethod
     def of(cls, context: ProcessContext) -> "Services":
@@ -137,7 +140,7 @@ class Services:
                 people=people,
                 addresses=addresses,
                 sealer=context.sealer,
-                terminals=settings.terminals_socket,
+                endpoints=Endpoints(terminals=settings.terminals_socket, streams=settings.streams),
             ),
             certificates=Certificates(store=store, clock=clock, authority=context.authority, server=settings.tls_cert),
             catalogue=catalogue,
@@ -150,4 +153,5 @@ class Services:
             health=Health(store=store, clock=clock, connector=connector),
             streams=Streams(store=store),
             names=Names(store=store),
+            found=Found(store=store, clock=clock, tasks=tasks, catalogue=catalogue),
         )

@@ -83,6 +83,11 @@ class Platform:
         async with self.services.store.read() as transaction:
             return await transaction.tasks.get(task)
 
+    async def newest(self) -> int:
+        """Return the number of the last change."""
+        async with self.services.store.read() as transaction:
+            return await transaction.changes.newest()
+
     async def until(self, task: str, met: Callable[[Task], bool], *, seconds: float = PATIENCE) -> Task:
         """Return a task's record as soon as it meets a condition, told by the feed of changes."""
         async with asyncio.timeout(seconds):

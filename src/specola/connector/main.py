@@ -15,7 +15,9 @@ from specola.connector.follower import Follower
 from specola.connector.records import records_at, report
 from specola.connector.relay import Relays
 from specola.connector.sampler import Sampler
+from specola.connector.scout import Scout
 from specola.connector.server import create_app
+from specola.connector.telling import telling_found
 from specola.connector.terminal import Sessions, TerminalServer
 from specola.connector.terminal.server import HEAD_BYTES
 from specola.installation import computing_context
@@ -46,6 +48,7 @@ async def serve(settings: Settings, *, context: Context, stop: asyncio.Event) ->
         sampler.run(),
         relays.run(),
         report(records, sampler, clock=context.clock),
+        _scout(settings, directory),
     )
     try:
         async with asyncio.TaskGroup() as group:
@@ -64,6 +67,11 @@ async def serve(settings: Settings, *, context: Context, stop: asyncio.Event) ->
         await records.close()
     finally:
         await directory.close()
+
+
+async def _scout(settings: Settings, directory: Directory) -> None:
+    async with telling_found(settings.internal_socket) as tell:
+        await Scout(directory, tell).run()
 
 
 def run(settings: Settings) -> None:

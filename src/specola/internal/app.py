@@ -5,7 +5,7 @@ from fastapi import FastAPI
 from specola.api.problems import handle_failures
 from specola.api.requests import LARGEST_BODY, LimitedBodies, NumberedRequests
 from specola.factory import Services
-from specola.internal import access, changes, connections, names, streams
+from specola.internal import access, changes, connections, found, names, streams
 from specola.web import viewers, waiting
 from specola.web.live import Feed
 from specola.web.look import Look
@@ -16,6 +16,7 @@ ROUTERS = (
     access.router,
     connections.router,
     changes.router,
+    found.router,
     streams.router,
     names.router,
     waiting.router,

@@ -17,6 +17,7 @@ from specola.storage.changes import Change, Changes, Topic
 from specola.storage.computings import Computings
 from specola.storage.connections import Connections
 from specola.storage.feed import Feed
+from specola.storage.found import Found
 from specola.storage.links import Links
 from specola.storage.people import People
 from specola.storage.sessions import Sessions
@@ -39,6 +40,7 @@ class Transaction:
         self.certificates = Certificates(session, self.changes)
         self.software = Catalogue(session, self.changes)
         self.tasks = Tasks(session, self.changes)
+        self.found = Found(session, self.changes)
         self.computings = Computings(session, self.changes)
         self.connections = Connections(session)
         self.links = Links(session, self.changes)

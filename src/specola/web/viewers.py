@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from specola.domain.errors import MissingError, UnauthenticatedError
 from specola.domain.link import GUEST
-from specola.domain.software import TERMINAL, Interface, Protocol
+from specola.domain.software import Interface, Protocol
 from specola.domain.task import Desired, Task, TaskState
 from specola.factory import Services
 from specola.storage.changes import Change, Topic
@@ -18,7 +18,7 @@ from specola.web.live import BEAT_SECONDS, event_stream, feed_of, message
 from specola.web.look import look_of
 from specola.web.visitors import Wiring
 
-__all__ = ["declared", "is_reachable", "router"]
+__all__ = ["is_reachable", "router"]
 
 router = APIRouter(prefix="/viewers/{task}/{interface}")
 
@@ -101,27 +101,23 @@ async def _shown(services: Services, person: str, task: str, interface: str) -> 
     guest = person.startswith(GUEST)
     if guest:
         link, found = await services.links.shown(person)
-        if (link.task, link.interface) != (task, interface):
+        which = found.release.interface(interface)
+        if which is None or (link.task, link.interface) != (task, interface):
             raise MissingError("interface", interface)
     else:
-        found = await services.tasks.get(await services.people.actor_of(person), task)
-    which = declared(found, interface)
+        actor = await services.people.actor_of(person)
+        found = await services.tasks.get(actor, task)
+        which = await services.found.interface(actor, task, interface)
     if which.protocol.opens_in_browser:
         raise MissingError("page", interface)
     return Shown(found, which, guest)
-
-
-def declared(task: Task, interface: str) -> Interface:
-    """Return an interface of a task, the platform's own among them. Raises MissingError."""
-    found = TERMINAL if interface == TERMINAL.name else task.release.interface(interface)
-    if found is None:
-        raise MissingError("interface", interface)
-    return found
 
 
 def is_reachable(task: Task, interface: Interface) -> bool:
     """Tell whether an interface can be reached now."""
     if task.state is not TaskState.RUNNING or task.desired is not Desired.RUNNING:
         return False
+    if task.release.interface(interface.name) is None:
+        return True
     state = task.interface(interface.name)
-    return interface is TERMINAL or (state is not None and state.ready)
+    return state is not None and state.ready

@@ -16,7 +16,6 @@ from specola.web.guests import HEADERS, STATIC, MarksHeader, PersonHeader, asset
 from specola.web.live import BEAT_SECONDS, PACE_SECONDS, event_stream, feed_of, message
 from specola.web.look import Look, look_of
 from specola.web.steps import start_steps
-from specola.web.viewers import declared
 from specola.web.visitors import Wiring
 
 __all__ = ["router"]
@@ -55,7 +54,7 @@ async def follow(
     """Send the page's content as it changes, and `ready` in the end."""
     actor = await services.people.actor_of(person)
     found = await services.tasks.get(actor, task)
-    _ = declared(found, interface)
+    _ = await services.found.interface(actor, found.id, interface)
     events = _events(request, services, actor, found.id, interface, marks)
     return event_stream(events, feed=feed_of(request), person=actor.person.id)
 
@@ -100,7 +99,7 @@ async def _events(
             except (UnauthenticatedError, MissingError):
                 yield message("", event="ready")
                 return
-            if _is_ready(now, interface):
+            if await _is_ready(services, actor, now, interface):
                 yield message("", event="ready")
                 return
             yield message(html, event="state") if html != sent else b":\n\n"
@@ -109,9 +108,11 @@ async def _events(
             await wakes.wait(LINES_SECONDS if now.state is TaskState.STARTING else BEAT_SECONDS)
 
 
-def _is_ready(task: Task, interface: str) -> bool:
+async def _is_ready(services: Services, actor: Actor, task: Task, interface: str) -> bool:
     if interface == TERMINAL.name:
         return task.state is TaskState.RUNNING
+    if task.release.interface(interface) is None:
+        return any(one.name == interface for one in await services.found.of(actor, task.id))
     state = task.interface(interface)
     return task.is_live and state is not None and state.ready
 

@@ -43,6 +43,7 @@ OURS = re.compile(
     r"connection|content-(length|encoding|type)|cookie|expect|host|keep-alive|origin|proxy-.*|referer|sec-.*|te|trailer"
     r"|transfer-encoding|upgrade|x-forwarded-.*"
 )
+RESERVED = re.compile(r"port-[0-9]+")
 BRACED = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.]*)\}")
 RANGE = re.compile(r"\s*([1-5][0-9]{2})\s*(?:-\s*([1-5][0-9]{2})\s*)?")
 
@@ -64,6 +65,8 @@ def interface_name_fault(name: str) -> str | None:
         return f"the name of an interface has at most {LONGEST_INTERFACE} characters, this one has {len(name)}"
     if name == TERMINAL.name:
         return f"“{name}” is the terminal that the platform gives every task; choose another name"
+    if RESERVED.fullmatch(name):
+        return f"“{name}” is what the platform calls a port that it finds in a running task; choose another name"
     return None
 
 

@@ -1,6 +1,17 @@
 """The tables. Importing this package fills `Base.metadata`, which the migrations are compared with."""
 
-from specola.storage.schema import access, certificates, change, computings, connections, links, people, software, tasks
+from specola.storage.schema import (
+    access,
+    certificates,
+    change,
+    computings,
+    connections,
+    found,
+    links,
+    people,
+    software,
+    tasks,
+)
 from specola.storage.schema.base import Base
 
 __all__ = [
@@ -10,6 +21,7 @@ __all__ = [
     "change",
     "computings",
     "connections",
+    "found",
     "links",
     "people",
     "software",
