@@ -58,9 +58,11 @@ const scripts = await build({
   entryPoints: {
     platform: "src/platform.ts",
     waiting: "src/waiting.ts",
+    viewer: "src/viewer.ts",
     "platform-style": "styles/platform.css",
     "waiting-style": "styles/waiting.css",
     "desktop-style": "styles/desktop.css",
+    "viewer-style": "styles/viewer.css",
   },
 });
 // noVNC waits for answers of the browser while it loads, which only modules may.

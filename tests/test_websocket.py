@@ -19,7 +19,7 @@ class Heard:
     data: bytes = b""
     told: list[Any] = field(default_factory=list)
 
-    def took(self, data: bytes) -> None:
+    def took(self, data: bytes | memoryview) -> None:
         self.data += data
 
     def said(self, text: bytes) -> None:

@@ -44,6 +44,7 @@ class Meter(Protocol):
     """Out of the WebSocket, into the stream."""
     sent: int
     used: bool
+    """Whether somebody used the other side: bytes came out of the WebSocket."""
 
 
 def reset(transport: asyncio.Transport) -> None:
@@ -107,13 +108,15 @@ class Pipe:
     memory beyond what the transports hold.
     """
 
-    __slots__ = ("_open", "client", "code", "meter", "quiet", "reason", "socket", "stream", "stream_lost")
+    __slots__ = ("_open", "client", "code", "meter", "ours", "quiet", "reason", "socket", "stream", "stream_lost")
 
     def __init__(self, *, socket: asyncio.Transport, stream: Early, meter: Meter, client: bool = False) -> None:
         self.meter = meter
         self.client = client
         self.code = EndCode.LOST.value
         self.reason = ""
+        self.ours = False
+        """Whether it was this side that closed."""
         self.stream_lost = "The other side broke off the connection."
         """What a reset of the stream is told as."""
         self.quiet = True
@@ -217,7 +220,7 @@ class SocketEnd(End):
             else:
                 self.pipe.close(error.code, error.sentence)
 
-    def took(self, data: bytes) -> None:
+    def took(self, data: bytes | memoryview) -> None:
         """See Sink."""
         if self.said_goodbye:
             return
@@ -261,7 +264,7 @@ class SocketEnd(End):
         """Send a close, and give the other side a moment to read it."""
         if self.said_goodbye or self.transport.is_closing():
             return
-        self.said_goodbye = True
+        self.said_goodbye = self.pipe.ours = True
         self.pipe.code, self.pipe.reason = code, reason
         self.transport.write(closing(code, reason, masked=self.pipe.client))
         # What still comes is read and thrown away: closed with bytes unread, the kernel would send a reset, which
@@ -307,10 +310,8 @@ class StreamEnd(End):
     @override
     def data_received(self, data: bytes) -> None:
         pipe = self.pipe
-        meter = pipe.meter
         size = len(data)
-        meter.sent += size
-        meter.used = True
+        pipe.meter.sent += size
         pipe.quiet = False
         pipe.socket.transport.writelines((head(size, masked=pipe.client), data))
 

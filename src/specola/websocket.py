@@ -31,6 +31,8 @@ MOST_CONTROL = 125
 MOST_TEXT = 1024
 """Bytes of a text message; in a tunnel texts are single words, so nothing larger is collected."""
 NO_KEY = bytes(4)
+WORTH_A_VIEW = 4096
+"""Bytes from which on a view is cheaper than a copy."""
 KNOWN = frozenset((CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG))
 
 MALFORMED = 1002
@@ -51,8 +53,8 @@ class FrameError(Exception):
 class Sink(Protocol):
     """Who is told what came."""
 
-    def took(self, data: bytes) -> None:
-        """Take bytes of a binary message, whole or in part."""
+    def took(self, data: bytes | memoryview) -> None:
+        """Take bytes of a binary message, whole or in part; a view of them where they are many."""
 
     def said(self, text: bytes) -> None:
         """Take a whole text message."""
@@ -142,7 +144,7 @@ class Reader:
                     self._payload(b"")
                 continue
             end = min(at + self._left, size)
-            piece = data[at:end]
+            piece = memoryview(data)[at:end] if end - at > WORTH_A_VIEW else data[at:end]
             self._left -= end - at
             at = end
             self._payload(piece)
@@ -198,7 +200,7 @@ class Reader:
         self._frame = opcode or self._message
         self._message = CONTINUATION if self._whole else self._frame
 
-    def _payload(self, piece: bytes) -> None:
+    def _payload(self, piece: bytes | memoryview) -> None:
         """Take a part of the present frame's payload, which may be empty."""
         key = self._key
         if key != NO_KEY and piece:
@@ -213,7 +215,7 @@ class Reader:
         else:
             self._take_control(piece)
 
-    def _take_text(self, piece: bytes) -> None:
+    def _take_text(self, piece: bytes | memoryview) -> None:
         self._text += piece
         if len(self._text) > MOST_TEXT:
             raise FrameError("A text message is too long.", code=TOO_LARGE)
@@ -221,7 +223,7 @@ class Reader:
             text, self._text = self._text, b""
             self._sink.said(text)
 
-    def _take_control(self, piece: bytes) -> None:
+    def _take_control(self, piece: bytes | memoryview) -> None:
         # Apart from texts: a control frame may come between the frames of a message.
         self._control += piece
         if self._left:
@@ -244,7 +246,7 @@ def read_close(payload: bytes) -> tuple[int, str]:
     return code, payload[2:].decode(errors="replace")
 
 
-def unmasked(data: bytes, key: bytes) -> bytes:
+def unmasked(data: bytes | memoryview, key: bytes) -> bytes:
     """Return data without its mask: as one large number, which is a hundred times as fast as byte by byte."""
     size = len(data)
     mask = (key * (size // 4 + 1))[:size]

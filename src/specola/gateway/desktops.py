@@ -8,8 +8,8 @@ from typing_extensions import override
 from specola.gateway.decisions import Lease
 from specola.gateway.pipes import TaskPipe
 from specola.gateway.rfb import Desktop, DesktopError, Onward
-from specola.gateway.traffic import Meter
 from specola.piping import Early, EndCode, SocketEnd, StreamEnd
+from specola.records import Record
 from specola.websocket import FrameError, head
 
 __all__ = ["DesktopPipe"]
@@ -31,11 +31,11 @@ class DesktopPipe(TaskPipe):
         visitor: asyncio.Transport,
         stream: Early,
         lease: Lease,
-        meter: Meter,
+        record: Record,
         forget: Callable[["TaskPipe"], None],
         desktop: Desktop,
     ) -> None:
-        super().__init__(visitor=visitor, stream=stream, lease=lease, meter=meter, forget=forget)
+        super().__init__(visitor=visitor, stream=stream, lease=lease, record=record, forget=forget)
         self.stream_lost = "The desktop broke off the connection."
         self.desktop = desktop
         self.socket = ViewerEnd(visitor, self)
@@ -46,6 +46,7 @@ class DesktopPipe(TaskPipe):
     @override
     def revoke(self) -> None:
         if self._lease.taken_by.startswith("link:"):
+            self._refused = "revoked"
             self.close(EndCode.REVOKED, "This link has been taken back.")
         else:
             super().revoke()
@@ -72,15 +73,15 @@ class ViewerEnd(SocketEnd):
     pipe: DesktopPipe
 
     @override
-    def took(self, data: bytes) -> None:
+    def took(self, data: bytes | memoryview) -> None:
         if self.said_goodbye:
             return
         if self.ended:
             raise FrameError("Bytes come after their end.")
         pipe = self.pipe
         pipe.meter.received += len(data)
-        pipe.go_on(pipe.desktop.from_visitor, data)
-        pipe.meter.used |= pipe.desktop.take_used()
+        pipe.go_on(pipe.desktop.from_visitor, bytes(data))
+        pipe.record.used |= pipe.desktop.take_used()
 
 
 class ScreenEnd(StreamEnd):

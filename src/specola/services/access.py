@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from pathlib import Path
 
 from specola.clock import Clock
-from specola.domain.computing import Capability
 from specola.domain.errors import (
     DeniedError,
     InvalidError,
@@ -22,14 +20,16 @@ from specola.domain.errors import (
 from specola.domain.link import LinkId
 from specola.domain.person import Actor, Scope
 from specola.domain.placeholders import fill
-from specola.domain.software import TERMINAL, CredentialWay, Interface, Protocol
-from specola.domain.task import Desired, Endpoint, Task, TaskState
+from specola.domain.software import CredentialWay, Interface, Protocol
+from specola.domain.task import Endpoint, Task
+from specola.domain.use import Carried
 from specola.secrets import Sealer, hashed
 from specola.services.addresses import Addresses
 from specola.services.admissions import LONGEST_SESSION, Admission
+from specola.services.endpoints import Endpoints, enterable
 from specola.services.links import standing
 from specola.services.people import People
-from specola.storage.access import Carried, Code, Entrance
+from specola.storage.access import Code, Entrance
 from specola.storage.store import Store, Transaction
 
 __all__ = ["Access", "Decision", "Entry", "Outcome", "Presented", "Traffic"]
@@ -58,17 +58,19 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Presented:
-    """What a visitor came with: the value of the task origin's cookie, or a platform token."""
+    """What a visitor came with: the task origin's cookie, a platform token, or the serial number of a certificate."""
 
     cookie: str | None = field(default=None, repr=False)
     token: str | None = field(default=None, repr=False)
+    certificate: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """The answer for one visitor and one interface; `seconds` it may be kept (NOT_READY: 0).
 
-    `marks` are the names under which it can be revoked: `session:…`, `token:…`, `person:…`, `task:…`, `link:…`.
+    `marks` are the names under which it can be revoked: `session:…`, `token:…`, `person:…`, `task:…`,
+    `link:…`, `certificate:…`.
     `add` is what the gateway puts into each request: ("header"|"query"|"cookie", name, value), and what it signs in to a
     desktop with: ("rfb", "password", value). `person` of a guest is the link's mark.
     """
@@ -96,7 +98,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traffic:
-    """Bytes carried for one interface since the last report; `used`: at least one request counts as use."""
+    """Bytes carried for one interface since the last report; `used`: some of it was a use.
+
+    Without interface and person it says that the task computes.
+    """
 
     task: str
     interface: str
@@ -110,14 +115,14 @@ class Access:
     """One authorisation for every way into a task: only its owner, by a browser let in before or by a token."""
 
     def __init__(
-        self, *, store: Store, clock: Clock, people: People, addresses: Addresses, sealer: Sealer, terminals: Path
+        self, *, store: Store, clock: Clock, people: People, addresses: Addresses, sealer: Sealer, endpoints: Endpoints
     ) -> None:
         self._store = store
         self._clock = clock
         self._people = people
         self._addresses = addresses
         self._sealer = sealer
-        self._terminals = Endpoint(path=str(terminals))
+        self._endpoints = endpoints
 
     async def decide(self, task: str, interface: str, presented: Presented) -> Decision:
         """Decide about a visitor. What one may not see is missing; an unknown visitor is asked to sign in.
@@ -136,12 +141,12 @@ class Access:
             return Decision(outcome=Outcome.SIGN_IN)
         async with self._store.read() as transaction:
             try:
-                found, which = await _enterable(transaction, admission.actor, task, interface)
+                found, which = await enterable(transaction, admission.actor, task, interface)
             except MissingError:
-                return Decision(outcome=Outcome.MISSING)
+                return Decision(outcome=Outcome.MISSING, person=admission.actor.person.id)
             sealed = await transaction.tasks.credential(found.id)
-            endpoint = await self._endpoint(transaction, found, which)
-        marks = _marks(admission.actor, found)
+            endpoint = await self._endpoints.of(transaction, found, which)
+        marks = _marks(admission.actor, found, presented)
         if endpoint is None:
             return Decision(
                 outcome=Outcome.NOT_READY, person=found.owner, task=found, interface=which, marks=marks, seconds=0
@@ -180,7 +185,7 @@ class Access:
             raise UnauthenticatedError("A browser that is signed in is needed.")
         _check_way(nonce, path)
         async with self._store.write() as transaction:
-            found, which = await _enterable(transaction, actor, task, interface)
+            found, which = await enterable(transaction, actor, task, interface)
             if await transaction.sessions.get(actor.session) is None:
                 raise UnauthenticatedError("Your session has ended.", hint="Sign in again.")
             entrance = Entrance(session=actor.session, task=found.id, interface=which.name)
@@ -254,8 +259,8 @@ class Access:
                 await transaction.access.add_traffic(carried)
 
     async def _entrance(self, task: str, interface: str, presented: Presented) -> Entrance | None:
-        """Return what a visitor's cookie stands for; None: a token came. Raises UnauthenticatedError."""
-        if presented.token is not None:
+        """Return what a visitor's cookie stands for; None: a token or a certificate came. Raises UnauthenticatedError."""
+        if presented.token is not None or presented.certificate is not None:
             return None
         if presented.cookie is None:
             raise UnauthenticatedError
@@ -270,6 +275,8 @@ class Access:
         """Return who the visitor is. Raises UnauthenticatedError, DeniedError."""
         if entrance is not None:
             return await self._people.admitted(session=entrance.session)
+        if presented.certificate is not None:
+            return await self._certified(presented.certificate)
         admission = await self._people.admitted(token=presented.token)
         if not admission.actor.may(Scope.CONNECT):
             raise DeniedError("This token does not open tasks.")
@@ -283,7 +290,7 @@ class Access:
                 return Decision(outcome=Outcome.MISSING)
             shown, task = stands
             which = task.release.interface(shown.interface)
-            endpoint = await self._endpoint(transaction, task, which) if which else None
+            endpoint = await self._endpoints.of(transaction, task, which) if which else None
             sealed = await transaction.tasks.credential(task.id)
         if which is None or endpoint is None:
             return Decision(outcome=Outcome.MISSING)
@@ -300,14 +307,16 @@ class Access:
             view_only=True,
         )
 
-    async def _endpoint(self, transaction: Transaction, task: Task, interface: Interface) -> Endpoint | None:
-        """Return where an interface is reached; None while it cannot be."""
-        if task.state is not TaskState.RUNNING or task.desired is not Desired.RUNNING:
-            return None
-        if interface is TERMINAL:
-            return self._terminals if await has_terminal(transaction, task) else None
-        state = task.interface(interface.name)
-        return state.endpoint if state is not None and state.ready else None
+    async def _certified(self, serial: str) -> Admission:
+        """Return who shows a certificate, which the gateway has checked: its row says whether it is still good."""
+        async with self._store.read() as transaction:
+            certificate = await transaction.certificates.get(serial)
+        if certificate is None:
+            raise UnauthenticatedError
+        admission = await self._people.admitted_by(certificate)
+        if not admission.actor.may(Scope.CONNECT):
+            raise DeniedError("This certificate does not open tasks.")
+        return admission
 
     def _fits(self, code: Code, *, nonce: str, task: str, interface: str) -> bool:
         """Tell whether a code is brought in time, by the browser it was made for, to where it was made for."""
@@ -370,25 +379,7 @@ def _check_way(nonce: str, path: str) -> None:
         raise InvalidError("That is not a path on the task.", hint="Open the task from its page.", field="path")
 
 
-async def _enterable(transaction: Transaction, actor: Actor, task: str, interface: str) -> tuple[Task, Interface]:
-    """Return a task that the actor may enter, and the interface. Only the owner may: an administrator just sees it."""
-    found = (await transaction.tasks.known([task])).get(task) if TASK.fullmatch(task) else None
-    which = (TERMINAL if interface == TERMINAL.name else found.release.interface(interface)) if found else None
-    if found is None or which is None or found.owner != actor.person.id or found.desired is Desired.DELETED:
-        raise MissingError("task", task)
-    return found, which
-
-
-async def has_terminal(transaction: Transaction, task: Task) -> bool:
-    """Tell whether the computing of a task can run commands inside it."""
-    try:
-        computing = await transaction.computings.get(task.computing)
-    except MissingError:
-        return False
-    probe = computing.state.probe
-    return probe is not None and Capability.EXECUTE in probe.capabilities
-
-
-def _marks(actor: Actor, task: Task) -> tuple[str, ...]:
+def _marks(actor: Actor, task: Task, presented: Presented) -> tuple[str, ...]:
     came_with = f"session:{actor.session}" if actor.session else f"token:{actor.token}"
-    return (came_with, f"person:{actor.person.id}", f"task:{task.id}")
+    shown = (f"certificate:{presented.certificate}",) if presented.certificate else ()
+    return (*shown, came_with, f"person:{actor.person.id}", f"task:{task.id}")

@@ -9,11 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from specola.domain.link import LinkId
 from specola.domain.task import TaskId
+from specola.domain.use import Carried
 from specola.storage.changes import Changes
 from specola.storage.schema.access import CodeRow, EntryRow, TrafficRow
+from specola.storage.schema.people import PersonRow
 from specola.storage.schema.tasks import TaskRow
 
-__all__ = ["Access", "Carried", "Code", "Entrance"]
+__all__ = ["Access", "Code", "Entrance"]
 
 MOST_GUESTS = 100
 """How many browsers one link keeps let in."""
@@ -38,18 +40,6 @@ class Code:
     origin: str
     path: str
     expires: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Carried:
-    """What was carried for one person through one interface: bytes to the task and from it, and the last use."""
-
-    task: TaskId
-    interface: str
-    person: str
-    received: int
-    sent: int
-    last_used: datetime | None
 
 
 class Access:
@@ -150,18 +140,24 @@ class Access:
         await self._session.flush()
 
     async def carried(self, task: TaskId) -> Sequence[Carried]:
-        """Return what was carried for a task, by interface and person."""
-        query = select(TrafficRow).where(TrafficRow.task == task).order_by(TrafficRow.interface, TrafficRow.person)
+        """Return what was carried for a task, by interface and person, with the names of those who have an account."""
+        query = (
+            select(TrafficRow, PersonRow.name)
+            .outerjoin(PersonRow, PersonRow.id == TrafficRow.person)
+            .where(TrafficRow.task == task)
+            .order_by(TrafficRow.interface, TrafficRow.person)
+        )
         return [
             Carried(
                 task=row.task,
                 interface=row.interface,
                 person=row.person,
+                name=name or "",
                 received=row.received,
                 sent=row.sent,
                 last_used=row.last_used,
             )
-            for row in await self._session.scalars(query)
+            for row, name in await self._session.execute(query)
         ]
 
 

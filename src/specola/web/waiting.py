@@ -2,16 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Annotated
 
-from fastapi import APIRouter, Header, Request
+from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from specola.domain.errors import MissingError, SpecolaError, UnauthenticatedError
 from specola.domain.person import Actor
+from specola.domain.software import TERMINAL
 from specola.domain.task import Task, TaskState
 from specola.factory import Services
 from specola.storage.changes import Change, Topic
+from specola.web.guests import HEADERS, STATIC, MarksHeader, PersonHeader, asset
 from specola.web.live import BEAT_SECONDS, PACE_SECONDS, event_stream, feed_of, message
 from specola.web.look import Look, look_of
 from specola.web.steps import start_steps
@@ -23,23 +24,8 @@ LINES = 6
 FAILED_LINES = 30
 LINES_SECONDS = 1.0
 PATIENCE_SECONDS = 1.0
-PREFIX = "/.specola/static/"
-HEADERS = {
-    # No address but this origin's; forms only to it; nothing inline; framed by nobody.
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-    "Retry-After": "2",
-}
-
+RETRY = {"Retry-After": "2"}
 router = APIRouter(prefix="/waiting/{task}/{interface}")
-PersonHeader = Annotated[str, Header(alias="x-specola-person")]
-MarksHeader = Annotated[str, Header(alias="x-specola-marks")]
 
 
 @router.get("/page")
@@ -53,12 +39,12 @@ async def show_page(request: Request, services: Wiring, task: str, interface: st
         {
             "task": await services.tasks.get(actor, task),
             "shown": shown,
-            "style": look.asset(PREFIX, "waiting.css"),
-            "script": look.asset(PREFIX, "waiting.js"),
-            "mark": look.asset(PREFIX, "mark.svg"),
+            "style": look.asset(STATIC, "waiting.css"),
+            "script": look.asset(STATIC, "waiting.js"),
+            "mark": look.asset(STATIC, "mark.svg"),
         },
     )
-    return Response(html, status_code=503, media_type="text/html; charset=utf-8", headers=HEADERS)
+    return Response(html, status_code=503, media_type="text/html; charset=utf-8", headers=HEADERS | RETRY)
 
 
 @router.get("/events")
@@ -68,8 +54,7 @@ async def follow(
     """Send the page's content as it changes, and `ready` in the end."""
     actor = await services.people.actor_of(person)
     found = await services.tasks.get(actor, task)
-    if found.release.interface(interface) is None:
-        raise MissingError("interface", interface)
+    _ = await services.found.interface(actor, found.id, interface)
     events = _events(request, services, actor, found.id, interface, marks)
     return event_stream(events, feed=feed_of(request), person=actor.person.id)
 
@@ -85,10 +70,7 @@ async def stop(services: Wiring, task: str, person: PersonHeader) -> Response:
 @router.get("/static/{name}")
 async def get_asset(request: Request, name: str) -> Response:
     """Answer with a style or a script; the same bytes as on the platform's origin."""
-    asset = look_of(request).assets.get(name)
-    if asset is None:
-        raise MissingError("file", name)
-    return asset.response(request.headers.get("accept-encoding", ""))
+    return asset(request, name)
 
 
 async def _events(
@@ -117,7 +99,7 @@ async def _events(
             except (UnauthenticatedError, MissingError):
                 yield message("", event="ready")
                 return
-            if _is_ready(now, interface):
+            if await _is_ready(services, actor, now, interface):
                 yield message("", event="ready")
                 return
             yield message(html, event="state") if html != sent else b":\n\n"
@@ -126,7 +108,11 @@ async def _events(
             await wakes.wait(LINES_SECONDS if now.state is TaskState.STARTING else BEAT_SECONDS)
 
 
-def _is_ready(task: Task, interface: str) -> bool:
+async def _is_ready(services: Services, actor: Actor, task: Task, interface: str) -> bool:
+    if interface == TERMINAL.name:
+        return task.state is TaskState.RUNNING
+    if task.release.interface(interface) is None:
+        return any(one.name == interface for one in await services.found.of(actor, task.id))
     state = task.interface(interface)
     return task.is_live and state is not None and state.ready
 

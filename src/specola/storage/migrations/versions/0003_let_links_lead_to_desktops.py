@@ -5,15 +5,15 @@ from alembic import op
 
 __all__ = ["down_revision", "revision", "upgrade"]
 
-revision = "0002_view_links"
-down_revision = "0001"
+revision = "0003"
+down_revision = "0002"
 
 MOMENT = sa.DateTime(timezone=True)
 ONE_WAY = "(session IS NULL) <> (link IS NULL)"
 
 
 def upgrade() -> None:
-    """Go from 0001 to 0002_view_links: codes and entries hang on a session or on a link."""
+    """Go from 0002 to 0003: codes and entries hang on a session or on a link."""
     op.create_table(
         "view_link",
         sa.Column("id", sa.String(length=20), nullable=False),
