@@ -47,9 +47,11 @@ const result = await build({
     platform: "src/platform.ts",
     waiting: "src/waiting.ts",
     viewer: "src/viewer.ts",
+    terminal: "src/terminal.ts",
     "platform-style": "styles/platform.css",
     "waiting-style": "styles/waiting.css",
     "viewer-style": "styles/viewer.css",
+    "terminal-style": "styles/terminal.css",
   },
   entryNames: "[name]-[hash]",
   outdir: target,
@@ -74,7 +76,8 @@ const icons = {};
 for (const name of await iconNames()) icons[name] = await drawing(name);
 
 const licences = [];
-for (const name of ["htmx.org", "lucide-static"]) {
+const addons = ["fit", "search", "unicode11", "web-links"].map((name) => `@xterm/addon-${name}`);
+for (const name of ["htmx.org", "lucide-static", "@xterm/xterm", ...addons]) {
   licences.push(`${name}\n\n${await readFile(join(here, "node_modules", name, "LICENSE"), "utf8")}`);
 }
 await writeFile(join(target, "LICENSES.txt"), licences.join("\n\n"));

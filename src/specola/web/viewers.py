@@ -39,7 +39,13 @@ def commands(services: Services, task: Task, interface: Interface) -> Viewer:
     return Viewer("viewers/commands.html", "viewer.js", "viewer.css", context)
 
 
-VIEWERS: Mapping[Protocol, Callable[[Services, Task, Interface], Viewer]] = {}
+def terminal(services: Services, task: Task, interface: Interface) -> Viewer:
+    """Show shells inside the task."""
+    del task, interface
+    return Viewer("viewers/terminal.html", "terminal.js", "terminal.css", {"platform": services.addresses.url})
+
+
+VIEWERS: Mapping[Protocol, Callable[[Services, Task, Interface], Viewer]] = {Protocol.TERMINAL: terminal}
 """Protocols with a client in the browser, and what chooses its page; all others show their command lines."""
 
 
