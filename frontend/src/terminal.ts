@@ -175,7 +175,7 @@ function search(open: boolean): void {
 }
 
 function searching(): void {
-  part("#find").addEventListener("click", () => search(part("#search").hidden));
+  part("#find").addEventListener("click", () => search(Boolean(part("#search").hidden)));
   part("#search").addEventListener("keydown", (event) => {
     if ((event as KeyboardEvent).key === "Escape") search(false);
   });
