@@ -29,7 +29,13 @@ def commands(services: Services, shown: Shown) -> Viewer:
     return Viewer("viewers/commands.html", "viewer.js", "viewer.css", context)
 
 
-VIEWERS: Mapping[Protocol, Viewing] = {Protocol.RFB: desktop}
+def terminal(services: Services, shown: Shown) -> Viewer:
+    """Show shells inside the task."""
+    del shown
+    return Viewer("viewers/terminal.html", "terminal.js", "terminal.css", {"platform": services.addresses.url})
+
+
+VIEWERS: Mapping[Protocol, Viewing] = {Protocol.RFB: desktop, Protocol.TERMINAL: terminal}
 """Protocols with a client in the browser, and what chooses its page; all others show their command lines."""
 
 
