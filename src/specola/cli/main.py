@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "show": ("tasks", "Show one task."),
     "logs": ("tasks", "Print what a task wrote."),
     "open": ("tasks", "Open a task in the browser."),
+    "ports": ("ports", "List the ports found in a task, or add one to its software."),
     "stop": ("tasks", "Stop a task."),
     "rm": ("tasks", "Remove an ended task and its record."),
     "software": ("software", "The catalogue: list, show, add, edit, remove."),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from specola.clock import Clock
 from specola.domain.errors import DeniedError, InvalidError, MissingError, SignInError, UnauthenticatedError
-from specola.domain.found import found_number
+from specola.domain.found import FoundPort, standing_for
 from specola.domain.person import Actor, Scope
 from specola.domain.placeholders import fill
 from specola.domain.software import CredentialUse, CredentialWay, Interface
@@ -234,7 +234,7 @@ class Access:
         if task.state is not TaskState.RUNNING or task.desired is not Desired.RUNNING:
             return None
         if task.release.interface(interface.name) is None:
-            there = interface.port in await _found(transaction, task)
+            there = any(one.port == interface.port for one in await _found(transaction, task))
             return Endpoint(path=str(self._streams / f"{task.id}.{interface.port}.sock")) if there else None
         state = task.interface(interface.name)
         return state.endpoint if state is not None and state.ready else None
@@ -293,14 +293,11 @@ async def _enterable(transaction: Transaction, actor: Actor, task: str, interfac
 
 async def _of_port(transaction: Transaction, task: Task, name: str) -> Interface | None:
     """Return what a reserved name stands for in a live task, whether something listens there by now or not."""
-    port = found_number(name)
-    if port is None or not task.is_live:
-        return None
-    return (await _found(transaction, task)).get(port, Interface(name=name, port=port))
+    return standing_for(name, await _found(transaction, task)) if task.is_live else None
 
 
-async def _found(transaction: Transaction, task: Task) -> dict[int, Interface]:
-    return {one.port: one.interface for one in (await transaction.found.of([task.id])).get(task.id, ())}
+async def _found(transaction: Transaction, task: Task) -> Sequence[FoundPort]:
+    return (await transaction.found.of([task.id])).get(task.id, ())
 
 
 def _marks(actor: Actor, task: Task) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from specola.clock import Clock
 from specola.domain.errors import ConflictError, InvalidError, MissingError
-from specola.domain.found import MOST_FOUND, FoundPort
+from specola.domain.found import MOST_FOUND, FoundPort, standing_for
 from specola.domain.person import Actor
 from specola.domain.reference import ImageReference
 from specola.domain.software import Interface, Protocol, Release, Software
@@ -68,6 +68,21 @@ class Found:
         """Return the ports found in a task, the lowest first; none unless it runs. Raises MissingError."""
         task = await self._tasks.get(actor, name)
         return await self._of(task)
+
+    async def interface(self, actor: Actor, task: Task, name: str) -> Interface:
+        """Return an interface of a task by name, declared or found; a port of a live task may come to be found.
+
+        Raises
+        ------
+        MissingError
+            It is neither.
+        """
+        declared = task.release.interface(name)
+        found = standing_for(name, await self.of(actor, task.id)) if task.is_live else None
+        which = declared or found
+        if which is None:
+            raise MissingError("interface", name)
+        return which
 
     async def prepare(self, actor: Actor, name: str, port: int) -> Declaration:
         """Return how a found port would be added to the software of its task.

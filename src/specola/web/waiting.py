@@ -8,7 +8,6 @@ from fastapi import APIRouter, Header, Request
 from starlette.responses import RedirectResponse, Response
 
 from specola.domain.errors import MissingError, SpecolaError, UnauthenticatedError
-from specola.domain.found import found_number
 from specola.domain.person import Actor
 from specola.domain.task import Task, TaskState
 from specola.factory import Services
@@ -69,8 +68,7 @@ async def follow(
     """Send the page's content as it changes, and `ready` in the end."""
     actor = await services.people.actor_of(person)
     found = await services.tasks.get(actor, task)
-    if found.release.interface(interface) is None and found_number(interface) is None:
-        raise MissingError("interface", interface)
+    _ = await services.found.interface(actor, found, interface)
     events = _events(request, services, actor, found.id, interface, marks)
     return event_stream(events, feed=feed_of(request), person=actor.person.id)
 
