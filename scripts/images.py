@@ -49,8 +49,8 @@ class Image:
     @property
     def source(self) -> str:
         """A hash of everything that goes into it."""
-        data = [FOLDER / "data"] if "COPY data/" in self.file.read_text(encoding="utf-8") else []
-        return content_hash([FOLDER / self.name, *data])
+        copied = re.findall(r"^COPY ([a-z0-9-]+)/", self.file.read_text(encoding="utf-8"), re.MULTILINE)
+        return content_hash([FOLDER / name for name in sorted({self.name, *copied})])
 
     @property
     def archive(self) -> Path:

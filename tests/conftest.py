@@ -41,3 +41,8 @@ class Together(LoadGroupScheduling):  # type: ignore[misc]  # the library has no
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together | None:
     """Choose how tests are shared out among processes."""
     return Together(config, log) if config.getoption("dist") == "loadgroup" else None
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name cases of raw bytes by their argument: random ones would be called otherwise in each process."""
+    return argname if isinstance(val, bytes) and not val.isascii() else None

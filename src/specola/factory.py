@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
+from specola.authority import Authority
 from specola.clock import Clock
 from specola.config import Settings
 from specola.connector.client import ConnectorClient
@@ -13,14 +14,19 @@ from specola.ports.connector import Connector
 from specola.secrets import Sealer
 from specola.services.access import Access
 from specola.services.addresses import Addresses
+from specola.services.certificates import Certificates
 from specola.services.computings import Computings
+from specola.services.connections import Connections
 from specola.services.following import Following
 from specola.services.found import Found
 from specola.services.health import Health
+from specola.services.links import Links
+from specola.services.names import Names
 from specola.services.people import People
 from specola.services.software import Catalogue
 from specola.services.streams import Streams
 from specola.services.tasks import Tasks
+from specola.services.use import Uses
 from specola.storage.logs import LogArchive
 from specola.storage.store import Store
 
@@ -37,6 +43,7 @@ class ProcessContext:
     connector: Connector
     archive: LogArchive
     sealer: Sealer
+    authority: Authority
 
 
 @asynccontextmanager
@@ -55,6 +62,7 @@ async def open_process(
     clock = clock or Clock()
     async with AsyncExitStack() as stack:
         sealer = Sealer.read(settings.data / "secrets" / "key")
+        authority = Authority.read(settings.data / "secrets" / "authority", sealer)
         store = Store(settings.database, clock=clock)
         stack.push_async_callback(store.close)
         if connector is None:
@@ -68,6 +76,7 @@ async def open_process(
             connector=connector,
             archive=LogArchive(settings.data / "logs"),
             sealer=sealer,
+            authority=authority,
         )
 
 
@@ -82,12 +91,17 @@ class Services:
     addresses: Addresses
     people: People
     access: Access
+    certificates: Certificates
     catalogue: Catalogue
     computings: Computings
     tasks: Tasks
+    connections: Connections
+    uses: Uses
+    links: Links
     following: Following
     health: Health
     streams: Streams
+    names: Names
     found: Found
 
     @classmethod
@@ -126,12 +140,18 @@ class Services:
                 addresses=addresses,
                 sealer=context.sealer,
                 streams=settings.streams,
+                terminals=settings.terminals_socket,
             ),
+            certificates=Certificates(store=store, clock=clock, authority=context.authority, server=settings.tls_cert),
             catalogue=catalogue,
             computings=Computings(store=store, clock=clock, connector=connector),
             tasks=tasks,
+            connections=Connections(store=store, clock=clock, sealer=context.sealer),
+            uses=Uses(store=store, clock=clock, connector=connector),
+            links=Links(store=store, clock=clock),
             following=Following(store=store, tasks=tasks),
             health=Health(store=store, clock=clock, connector=connector),
             streams=Streams(store=store),
+            names=Names(store=store),
             found=Found(store=store, clock=clock, tasks=tasks, catalogue=catalogue),
         )

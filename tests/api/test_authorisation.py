@@ -49,6 +49,8 @@ TABLE = {
     "GET /tasks/{task}/events": READ,
     "GET /tasks/{task}/logs": READ,
     "GET /tasks/{task}/usage": READ,
+    "GET /tasks/{task}/use": READ,
+    "GET /tasks/{task}/connections": READ,
     "GET /software": READ,
     "GET /software/{name}": READ,
     "GET /software/{name}/definition": READ,
@@ -61,6 +63,9 @@ TABLE = {
     "POST /tasks/{task}/again": TASKS,
     "DELETE /tasks/{task}": TASKS,
     "GET /tasks/{task}/interfaces/{interface}/credential": CONNECT,
+    "POST /account/certificates": CONNECT,
+    "DELETE /account/certificates/{serial}": CONNECT,
+    "GET /account/certificates": READ,
     "POST /software": SOFTWARE,
     "POST /software/drafts": SOFTWARE,
     "PUT /software/{name}/definition": SOFTWARE,
@@ -83,7 +88,7 @@ BODIES: dict[str, object] = {
     "PATCH /people/{name}": {"disabled": False},
     "POST /invitations": {},
 }
-PLACES = ("task", "interface", "name", "session", "token", "invitation")
+PLACES = ("task", "interface", "name", "session", "token", "invitation", "serial")
 
 
 async def ask(client: httpx.AsyncClient, operation: str) -> httpx.Response:

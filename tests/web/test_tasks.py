@@ -14,6 +14,7 @@ async def test_each_tab_shows_its_part_and_its_command(pages: Pages) -> None:
     parts = {
         "": ("Use, last 10 minutes", f"specola show {task.id}"),
         "/interfaces": ("Copy address", f"specola open {task.id}"),
+        "/connections": ("Nobody has reached this task yet.", f"specola connections {task.id}"),
         "/logs": ("Events", f"specola logs -f {task.id}"),
         "/record": (str(task.image.digest), f"specola show --json {task.id}"),
     }

@@ -6,7 +6,20 @@ from fastapi import FastAPI
 from typing_extensions import override
 
 import specola
-from specola.api import account, computings, found, health, people, reference, software, task_records, tasks
+from specola.api import (
+    account,
+    certificates,
+    computings,
+    connections,
+    found,
+    health,
+    links,
+    people,
+    reference,
+    software,
+    task_records,
+    tasks,
+)
 from specola.api.problems import MEDIA_TYPE, ProblemView, handle_failures
 from specola.factory import Services
 
@@ -24,9 +37,12 @@ ROUTERS = (
     tasks.router,
     task_records.router,
     found.router,
+    connections.router,
+    links.router,
     software.router,
     computings.router,
     account.router,
+    certificates.router,
     people.router,
     reference.router,
 )

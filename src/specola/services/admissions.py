@@ -9,7 +9,7 @@ from typing_extensions import override
 from specola.clock import Clock
 from specola.domain.accounts import tidy
 from specola.domain.errors import AccountDisabledError, UnauthenticatedError
-from specola.domain.person import Actor, Person, Scope, Session
+from specola.domain.person import Actor, Person, Scope, Session, Token
 from specola.secrets import hashed
 from specola.storage.store import Store, Transaction
 
@@ -101,9 +101,18 @@ class Admissions:
 
     async def of_token(self, secret: str) -> Admission:
         """Return whom the secret of a token stands for. Raises UnauthenticatedError."""
-        now = self._clock.now()
         async with self._store.read() as transaction:
             found = await transaction.sessions.token_by_secret(hashed(secret))
+        return await self._by_token(found)
+
+    async def of_token_id(self, token: str) -> Admission:
+        """Return whom a token stands for that is known by its id. Raises UnauthenticatedError."""
+        async with self._store.read() as transaction:
+            found = await transaction.sessions.token(token)
+        return await self._by_token(found)
+
+    async def _by_token(self, found: tuple[Token, Person] | None) -> Admission:
+        now = self._clock.now()
         if found is None:
             raise UnauthenticatedError("That token is unknown or revoked.", hint="Make one on your account's page.")
         token, person = found

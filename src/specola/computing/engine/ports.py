@@ -9,7 +9,7 @@ from specola.computing.engine.api import Engine
 from specola.computing.engine.errors import NO_CONNECTION
 from specola.computing.engine.names import HELPER
 from specola.computing.engine.sockets import Process, open_ports
-from specola.computing.engine.stream import run
+from specola.computing.engine.stream import ExecStream
 from specola.domain.computing import Handle
 from specola.threads import in_thread
 
@@ -17,6 +17,7 @@ __all__ = ["Ports"]
 
 # How many containers are asked at the same time: each answer is a program started inside one.
 WIDTH = 4
+MOST = 4 * 1024**2
 TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
 
 Found = Mapping[int, bool]
@@ -60,12 +61,22 @@ class Ports:
                 if process is not None:
                     self._processes[handle] = process
                     return await in_thread(process.open_ports)
-            _, output, _ = await run(self._engine, handle, [HELPER, "cat", *TABLES])
-            return open_ports(output.decode("ascii", "replace").splitlines())
+            return open_ports(await self._tables(handle))
         except DockerError as error:
             if error.status == NO_CONNECTION:
                 raise
             return None
+
+    async def _tables(self, handle: Handle) -> list[str]:
+        """Let the helper tell the kernel's tables, of which the beginning is enough."""
+        stream = await ExecStream.open(self._engine, handle, [HELPER, "cat", *TABLES])
+        told = b""
+        try:
+            while len(told) < MOST and (data := await stream.read()):
+                told += data
+        finally:
+            await stream.close()
+        return told.decode("ascii", "replace").splitlines()
 
 
 def _read(processes: Mapping[Handle, Process]) -> dict[Handle, Found]:

@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from specola.clock import Clock
+from specola.computing.memory.commands import MemoryCommand
 from specola.computing.memory.images import IMAGES, Script
 from specola.computing.memory.serving import Counter, Listener, Serve
 from specola.domain.computing import Handle, ImageDetails, Launch, LogLine, Observation, Phase
 from specola.domain.task import TaskId
 
 __all__ = ["Container", "Script", "World"]
+
+KILLED = 137  # 128 + SIGKILL
 
 
 @dataclass(slots=True, kw_only=True)
@@ -35,6 +38,7 @@ class Container:
     listeners: dict[int, Listener] = field(default_factory=dict)
     addresses: dict[int, tuple[str, int]] = field(default_factory=dict)
     inside: dict[int, tuple[str, int]] = field(default_factory=dict)
+    commands: set[MemoryCommand] = field(default_factory=set)
     traffic: Counter = field(default_factory=Counter)
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
@@ -128,6 +132,8 @@ class World:
         container.listeners.clear()
         container.addresses.clear()
         container.inside.clear()
+        for command in list(container.commands):
+            await command.cut(KILLED)
         async with container.changed:
             container.phase, container.ended = Phase.ENDED, self.clock.now()
             container.exit_code, container.reason, container.sentence = exit_code, reason, sentence

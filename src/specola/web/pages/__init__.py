@@ -9,6 +9,7 @@ from specola.web.pages import (
     editor,
     found,
     home,
+    links,
     sign_in,
     software,
     task_verbs,
@@ -18,5 +19,5 @@ from specola.web.pages import (
 __all__ = ["router"]
 
 router = APIRouter()
-for part in (sign_in, home, editor, software, tasks, task_verbs, found, account, administration, authorize):
+for part in (sign_in, home, editor, software, tasks, task_verbs, links, found, account, administration, authorize):
     router.include_router(part.router)

@@ -5,12 +5,12 @@ from alembic import op
 
 __all__ = ["down_revision", "revision", "upgrade"]
 
-revision = "0002"
-down_revision = "0001"
+revision = "0005"
+down_revision = "0004"
 
 
 def upgrade() -> None:
-    """Go from 0001 to 0002."""
+    """Go from 0004 to 0005."""
     op.create_table(
         "found_port",
         sa.Column("task", sa.String(length=20), nullable=False),
