@@ -4,30 +4,40 @@ import asyncio
 
 import pytest
 
-from specola.computing.memory.serving import Counter, speak_http
-from specola.domain.found import FoundPort
+from specola.computing.memory.serving import Counter, Serve, speak_http
 from specola.domain.software import Protocol
 from specola.domain.task import Task
 from tests.support.pages import Pages, read_until, text_of
 
 pytestmark = pytest.mark.anyio
 
-APP = FoundPort(port=8501, protocol=Protocol.HTTP, loopback=True)
-DATABASE = FoundPort(port=5432, protocol=Protocol.POSTGRES, loopback=False)
 ENTRY = "software: lab\ntitle: The lab\nimage: example.test/web:1\ninterfaces:\n  - {name: web, port: 8000}\n"
 
 
-async def listening(pages: Pages, task: Task, port: int = 8501) -> None:
+HTTP: Serve = speak_http(Counter(), {})
+
+
+def greets(greeting: bytes) -> Serve:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(greeting)
+        await reader.read()
+
+    return serve
+
+
+async def listening(
+    pages: Pages, task: Task, port: int = 8501, serve: Serve = HTTP, protocol: Protocol = Protocol.HTTP
+) -> None:
     """Let a program of the task begin to listen, and wait until it was found."""
     assert task.handle is not None
     services = pages.platform.services
     newest = await pages.platform.newest()
-    await pages.platform.world.listen(task.handle, port, speak_http(Counter(), {}))
+    await pages.platform.world.listen(task.handle, port, serve)
     async with asyncio.timeout(30):
         async for _ in services.store.changes(newest):
             async with services.store.read() as tx:
                 found = (await tx.found.of([task.id])).get(task.id, ())
-            if [one.protocol for one in found if one.port == port] == [Protocol.HTTP]:
+            if [one.protocol for one in found if one.port == port] == [protocol]:
                 return
 
 
@@ -92,3 +102,19 @@ async def test_waiting_page_of_a_port_ends_when_something_listens_there(pages: P
         await read_until(lines, lambda event: "does not answer here" in event)
         await listening(pages, task)
         assert "event: ready" in [line async for line in lines]
+
+
+async def test_found_ports_that_are_no_web_have_the_pages_of_their_protocols(pages: Pages) -> None:
+    ada = await pages.callers.actor("ada")
+    task = await pages.platform.started(ada)
+    await listening(pages, task, 5901, greets(b"RFB 003.008\n"), Protocol.RFB)
+    await listening(pages, task, 2200, greets(b"SSH-2.0-test\r\n"), Protocol.SSH)
+    gateway = await pages.client({"X-Specola-Person": ada.person.id}, inner=True)
+    desktop = await gateway.get(f"/viewers/{task.id}/port-5901/page")
+    assert (desktop.status_code, "desktop" in desktop.text) == (200, True)
+    shell = text_of(await gateway.get(f"/viewers/{task.id}/port-2200/page"))
+    assert f"specola forward {task.id} port-2200" in shell
+    async with asyncio.timeout(60), gateway.stream("GET", f"/viewers/{task.id}/port-2200/events") as stream:
+        assert task.handle is not None
+        pages.platform.world.hush(task.handle, 2200)
+        assert "event: over" in [line async for line in stream.aiter_lines()]
