@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "show": ("tasks", "Show one task."),
     "logs": ("tasks", "Print what a task wrote."),
     "open": ("tasks", "Open a task in the browser."),
+    "ports": ("ports", "List the ports found in a task, or add one to its software."),
     "connections": ("connections", "List who reached a task."),
     "forward": ("forwarding", "Listen on this machine for interfaces of a task."),
     "connect": ("connecting", "Run a client of an interface of a task."),

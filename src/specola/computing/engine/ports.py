@@ -17,6 +17,7 @@ __all__ = ["Ports"]
 
 # How many containers are asked at the same time: each answer is a program started inside one.
 WIDTH = 4
+MOST = 4 * 1024**2
 TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
 
 Found = Mapping[int, bool]
@@ -60,20 +61,22 @@ class Ports:
                 if process is not None:
                     self._processes[handle] = process
                     return await in_thread(process.open_ports)
-            return open_ports((await self._tables(handle)).decode("ascii", "replace").splitlines())
+            return open_ports(await self._tables(handle))
         except DockerError as error:
             if error.status == NO_CONNECTION:
                 raise
             return None
 
-    async def _tables(self, handle: Handle) -> bytes:
-        stream, output = await ExecStream.open(self._engine, handle, [HELPER, "cat", *TABLES]), bytearray()
+    async def _tables(self, handle: Handle) -> list[str]:
+        """Let the helper tell the kernel's tables, of which the beginning is enough."""
+        stream = await ExecStream.open(self._engine, handle, [HELPER, "cat", *TABLES])
+        told = b""
         try:
-            while data := await stream.read():
-                output += data
+            while len(told) < MOST and (data := await stream.read()):
+                told += data
         finally:
             await stream.close()
-        return bytes(output)
+        return told.decode("ascii", "replace").splitlines()
 
 
 def _read(processes: Mapping[Handle, Process]) -> dict[Handle, Found]:

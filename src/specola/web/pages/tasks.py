@@ -13,6 +13,7 @@ from specola.domain.person import Actor
 from specola.domain.task import TaskState
 from specola.factory import Services
 from specola.storage.changes import Change, Topic
+from specola.web.found import found_views
 from specola.web.live import batches, event_stream, feed_of, fragments, message, swap
 from specola.web.look import Look, look_of
 from specola.web.steps import start_steps
@@ -166,6 +167,7 @@ async def _context(
         "now": services.clock.now(),
         "shown": None,
         "mine": task.owner == actor.person.id,
+        "found": await found_views(services, actor, task),
         "paged": cursor is not None,
         "use": await services.uses.of(actor, task.id, usage=view.usage) if tab == "overview" else None,
         **(await _connections(services, actor, task.id, cursor) if tab == "connections" else {}),
