@@ -19,7 +19,7 @@ from tests.support.named import Named, open_named
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
-DIRECT = {"sslmode": "verify-full", "sslnegotiation": "direct", "connect_timeout": 10}
+DIRECT: dict[str, Any] = {"sslmode": "verify-full", "sslnegotiation": "direct", "connect_timeout": 10}
 
 
 # -- PostgreSQL ---------------------------------------------------------------------------------------------------------
@@ -33,8 +33,10 @@ async def database(postgres_server: PostgresServer) -> AsyncIterator[Named]:
 
 
 def connect(named: Named, client: ClientFiles | None) -> psycopg.Connection[Any]:
-    files = {"sslcert": str(client.certificate), "sslkey": str(client.key)} if client else {"sslcert": ""}
-    where = {
+    files: dict[str, Any] = {"sslcert": ""}
+    if client is not None:
+        files = {"sslcert": str(client.certificate), "sslkey": str(client.key)}
+    where: dict[str, Any] = {
         "host": named.name("db"),
         "hostaddr": "127.0.0.1",
         "port": named.stage.port,
