@@ -46,8 +46,10 @@ const result = await build({
   entryPoints: {
     platform: "src/platform.ts",
     waiting: "src/waiting.ts",
+    viewer: "src/viewer.ts",
     "platform-style": "styles/platform.css",
     "waiting-style": "styles/waiting.css",
+    "viewer-style": "styles/viewer.css",
   },
   entryNames: "[name]-[hash]",
   outdir: target,

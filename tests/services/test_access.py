@@ -10,13 +10,14 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from specola.clock import ManualClock
+from specola.domain.computing import Capability
 from specola.domain.errors import InvalidError, MissingError, SignInError, UnauthenticatedError
 from specola.domain.person import Actor, Role, Scope
-from specola.domain.software import CredentialUse, CredentialWay, Interface
+from specola.domain.software import CredentialUse, CredentialWay, Interface, Protocol
 from specola.domain.task import Desired, Reason, Task, TaskState
 from specola.services.access import Decision, Entry, Outcome, Presented, Traffic
 from specola.storage.store import Store
-from tests.support.house import CREDENTIAL, SESSION_LIFE, House
+from tests.support.house import CREDENTIAL, SESSION_LIFE, TERMINALS, House
 
 pytestmark = pytest.mark.anyio
 
@@ -58,6 +59,37 @@ async def decide(house: House, cookie: str | None, *, task: str = TASK, interfac
 
 async def token_for(house: House, actor: Actor, *scopes: Scope, days: int | None = None) -> str:
     return (await house.people.create_token(actor, name="t", scopes=frozenset(scopes), days=days)).secret
+
+
+# -- interfaces that are no HTTP, and the platform's own ----------------------------------------------------------------
+
+
+async def test_any_protocol_has_an_origin_and_a_decision(house: House) -> None:
+    ada = await house.enter("ada")
+    await house.add_task(ada, Interface(name="db", port=5432, protocol=Protocol.POSTGRES))
+    decision = await decide(house, await cookie_for(house, ada, interface="db"), interface="db")
+    assert (decision.outcome, decision.endpoint and decision.endpoint.port) == (Outcome.PASS, 5432)
+    assert decision.interface is not None
+    assert decision.interface.protocol is Protocol.POSTGRES
+
+
+async def test_every_task_has_a_terminal_where_its_computing_can_run_commands(house: House, ada: Actor) -> None:
+    cookie = await cookie_for(house, ada, interface="terminal")
+    assert (await decide(house, cookie, interface="terminal")).outcome is Outcome.NOT_READY
+    await house.add_computing(Capability.LOGS)
+    assert (await decide(house, cookie, interface="terminal")).outcome is Outcome.NOT_READY
+
+
+async def test_a_terminal_is_at_the_connectors_socket(house: House, ada: Actor) -> None:
+    await house.add_computing(Capability.EXECUTE)
+    cookie = await cookie_for(house, ada, interface="terminal")
+    decision = await decide(house, cookie, interface="terminal")
+    assert (decision.outcome, decision.endpoint and decision.endpoint.path) == (Outcome.PASS, str(TERMINALS))
+    assert (decision.interface and decision.interface.protocol, decision.add) == (Protocol.TERMINAL, ())
+    assert (await decide(house, cookie)).outcome is Outcome.SIGN_IN
+    eve = await house.enter("eve")
+    with pytest.raises(MissingError):
+        await code_for(house, eve, interface="terminal")
 
 
 # -- a browser's way in -------------------------------------------------------------------------------------------------

@@ -237,6 +237,8 @@ def test_a_bomb_of_aliases_and_one_of_keys_are_refused_fast() -> None:
         ("interfaces: [{name: a, port: 1}, {name: a, port: 2}]", "two interfaces"),
         (f"interfaces: [{{name: {'a' * 50}, port: 1}}]", "at most 49"),
         ("interfaces: [{name: A, port: 1}]", "host name"),
+        ("interfaces: [{name: terminal, port: 1}]", "the terminal that the platform gives every task"),
+        ("interfaces: [{name: a, port: 1, protocol: terminal}]", "has to be one of"),
         ("interfaces: [{name: a, port: 1, open: lab}]", "one slash"),
         ("interfaces: [{name: a, port: 1, open: //evil.test}]", "one slash"),
         ("interfaces: [{name: a, port: 1, open: '/\\evil.test'}]", "one slash"),

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 from specola.clock import ManualClock
+from specola.domain.computing import Capability, Computing, ComputingState, Probe
 from specola.domain.person import Actor, Person, Role
 from specola.domain.software import Interface, Release, Resources
 from specola.domain.task import Desired, Endpoint, ImageRecord, InterfaceState, Reason, Task, TaskState
@@ -14,11 +16,12 @@ from specola.services.addresses import Addresses
 from specola.services.people import Client, People
 from specola.storage.store import Store
 
-__all__ = ["AGENT", "CREDENTIAL", "PASSWORD", "SESSION_LIFE", "House"]
+__all__ = ["AGENT", "CREDENTIAL", "PASSWORD", "SESSION_LIFE", "TERMINALS", "House"]
 
 PASSWORD = "correct horse battery"
 CREDENTIAL = "the-task's-own-secret"
 SESSION_LIFE = timedelta(days=14)
+TERMINALS = Path("/run/specola/terminals.sock")
 AGENT = Client(address="192.0.2.7", agent="Firefox on Linux")
 
 
@@ -39,7 +42,9 @@ class House:
         sealer = Sealer(bytes(32))
         passwords = LocalPasswords(memory=8, rounds=1)
         people = People(store=store, clock=clock, passwords=passwords, session_life=SESSION_LIFE)
-        access = Access(store=store, clock=clock, people=people, addresses=addresses, sealer=sealer)
+        access = Access(
+            store=store, clock=clock, people=people, addresses=addresses, sealer=sealer, terminals=TERMINALS
+        )
         return cls(store=store, clock=clock, people=people, access=access, sealer=sealer, addresses=addresses)
 
     async def enter(self, name: str, *, role: Role = Role.PERSON) -> Actor:
@@ -66,6 +71,23 @@ class House:
         """Return all marks that were revoked so far, oldest first."""
         async with self.store.read() as transaction:
             return [one.key for one in await transaction.changes.after(0) if one.topic == "revoked"]
+
+    async def add_computing(self, *capabilities: Capability) -> None:
+        """Put the computing `here` there, on which all tasks run, as a probe found it."""
+        probe = Probe(
+            product="Test",
+            version="1",
+            architectures=("amd64",),
+            cpus=4,
+            memory=8 * 1024**3,
+            capabilities=frozenset(capabilities),
+        )
+        state = ComputingState(asked=self.clock.now(), probe=probe)
+        async with self.store.write() as transaction:
+            await transaction.computings.save(
+                Computing(id="c1", name="here", title="This machine", kind="memory", created=self.clock.now())
+            )
+            await transaction.computings.save_state("here", state)
 
     async def add_task(
         self,

@@ -195,6 +195,8 @@ class WebSide:
             await self._begin_names(writer)
         elif path.startswith("/waiting/"):
             self._wait_page(path, writer)
+        elif path.startswith("/viewers/"):
+            writer.write(answer(200, {"path": path}))
         else:
             writer.write(answer(404, {}))
 

@@ -126,6 +126,7 @@ class TaskInterfaceView(BaseModel):
     port: int
     ready: bool
     url: str = Field(description="where it is opened")
+    origin: str = Field(description="its own origin, where its page and its tunnels are, whatever it speaks")
     since: datetime | None = Field(description="since when it is ready, or is not")
 
 
@@ -171,6 +172,7 @@ class TaskView(BaseModel):
                     port=interface.port,
                     ready=state is not None and state.ready,
                     url=addresses.open(task.id, interface),
+                    origin=addresses.origin(task.id, interface.name),
                     since=state.since if state else None,
                 )
             )

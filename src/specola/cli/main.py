@@ -22,6 +22,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "show": ("tasks", "Show one task."),
     "logs": ("tasks", "Print what a task wrote."),
     "open": ("tasks", "Open a task in the browser."),
+    "forward": ("forwarding", "Listen on this machine for interfaces of a task."),
+    "connect": ("connecting", "Run a client of an interface of a task."),
     "stop": ("tasks", "Stop a task."),
     "rm": ("tasks", "Remove an ended task and its record."),
     "software": ("software", "The catalogue: list, show, add, edit, remove."),

@@ -131,7 +131,8 @@ def address_of(task: Mapping[str, Any], interface: str | None) -> str:
     if not there:
         names = ", ".join(one["name"] for one in task["interfaces"]) or "none"
         raise MissingError("interface", interface or task["name"], hint=f"Interfaces of {task['name']}: {names}.")
-    return str((browsable or there)[0]["url"])
+    # What browsers do not understand has a page there that says how it is reached.
+    return str(browsable[0]["url"] if browsable else there[0]["origin"])
 
 
 def show_address(url: str) -> None:

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 __all__ = [
     "CAPABILITIES",
+    "TERMINAL",
     "Activity",
     "CredentialUse",
     "CredentialWay",
@@ -38,6 +39,8 @@ class Protocol(StrEnum):
     REDIS = "redis"
     GRPC = "grpc"
     TCP = "tcp"
+    TERMINAL = "terminal"
+    """The platform's own: no release declares it."""
 
     @property
     def opens_in_browser(self) -> bool:
@@ -124,6 +127,10 @@ class Interface:
     health: Health | None = None
     activity: Activity = field(default_factory=Activity)
     origin: Origin = Origin.KEEP
+
+
+TERMINAL = Interface(name="terminal", port=0, protocol=Protocol.TERMINAL)
+"""The terminal that every live task has, at an origin like that of an interface; its name is reserved."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

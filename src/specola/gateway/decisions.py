@@ -17,6 +17,7 @@ LONGEST = 60.0
 """Seconds that a decision is kept at most."""
 ATTEMPTS = 5
 EVERYTHING = "*"
+HTTP = frozenset(("http", "https"))
 
 
 class Outcome(StrEnum):
@@ -51,6 +52,8 @@ class Decision:
 
     outcome: Outcome
     person: str = ""
+    protocol: str = "http"
+    """What the interface speaks, as a release says it; `terminal` for the platform's own."""
     secure: bool = False
     """Whether the endpoint speaks TLS."""
     endpoint: Endpoint | None = None
@@ -68,11 +71,13 @@ class Decision:
         """Read what `POST /decide` answered."""
         outcome = Outcome(answer["outcome"])
         endpoint = Endpoint(**answer["endpoint"]) if answer.get("endpoint") else None
-        secure = answer.get("protocol") == "https"
+        protocol = answer.get("protocol") or "http"
+        secure = protocol == "https"
         rewrite = answer.get("origin") == "rewrite" and endpoint is not None
         return cls(
             outcome=outcome,
             person=answer.get("person") or "",
+            protocol=protocol,
             secure=secure,
             endpoint=endpoint,
             add=tuple((way.encode(), name.encode(), value.encode()) for way, name, value in answer.get("add", ())),
@@ -83,6 +88,11 @@ class Decision:
             state=answer.get("state") or "",
             reason=answer.get("reason") or {},
         )
+
+    @property
+    def speaks_http(self) -> bool:
+        """Whether requests go to the task itself; other interfaces have a page of the platform's, and tunnels."""
+        return self.protocol in HTTP
 
     @property
     def adds_query(self) -> bool:
@@ -127,6 +137,7 @@ class Lease:
         "live",
         "marks",
         "presented",
+        "taken_by",
         "task",
         "touched",
         "until",
@@ -142,10 +153,13 @@ class Lease:
         self.touched = 0.0
         self.asked = 0.0
         self.confirmed = 0.0
+        self.taken_by = ""
+        """The mark whose revocation closed it last; empty: `web` said no when it was asked again."""
         self.live: set[Live] = set()
 
-    def close(self) -> None:
-        """Forget the decision and close every connection."""
+    def close(self, mark: str = "") -> None:
+        """Forget the decision and close every connection; `mark` is what was revoked."""
+        self.taken_by = mark
         self.decision = None
         self.until = 0.0
         for one in tuple(self.live):
@@ -188,7 +202,7 @@ class Decisions:
     def revoke(self, mark: str) -> None:
         """Take back everything that carries a mark, and close what stands on it."""
         for lease in self._marked(mark):
-            lease.close()
+            lease.close(mark)
 
     def change(self, mark: str) -> None:
         """Ask again before the next request; open connections stay."""

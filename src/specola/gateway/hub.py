@@ -15,9 +15,11 @@ from specola.gateway.decisions import Decisions, Lease
 from specola.gateway.entering import Entering
 from specola.gateway.forwarding import Via
 from specola.gateway.hosts import Names
+from specola.gateway.pipes import TaskPipe
 from specola.gateway.revocations import Revocations
 from specola.gateway.traffic import Meter, Traffic
 from specola.gateway.tunnel import Tunnel
+from specola.piping import Early
 
 __all__ = ["Hub"]
 
@@ -26,6 +28,8 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 SWEEP_SECONDS = 1.0
 TEND_SECONDS = 5.0
 REPORT_SECONDS = 10.0
+BEAT_SECONDS = 20.0
+"""Pause between pings on idle tunnels; proxies commonly cut what is silent for a minute."""
 GRACE_SECONDS = 5.0
 
 
@@ -55,6 +59,7 @@ class Hub:
         self.visitors: set[Guest] = set()
         self._empty = asyncio.Event()
         self.tunnels: set[Tunnel] = set()
+        self.pipes: set[TaskPipe] = set()
         self.stopping = False
 
     def via(self, transport: asyncio.Transport) -> Via:
@@ -84,10 +89,16 @@ class Hub:
         tunnel = Tunnel(visitor=visitor, task=task, lease=lease, meter=meter, used=used, forget=self.tunnels.discard)
         self.tunnels.add(tunnel)
 
+    def pipe(self, *, visitor: asyncio.Transport, stream: Early, lease: Lease, meter: Meter, early: bytes) -> None:
+        """Join a WebSocket to a stream until both are closed; `early` came before they were joined."""
+        pipe = TaskPipe(visitor=visitor, stream=stream, lease=lease, meter=meter, forget=self.pipes.discard)
+        self.pipes.add(pipe)
+        pipe.begin(early, stream)
+
     async def work(self) -> None:
         """Do what is done beside the connections, for ever."""
         async with asyncio.TaskGroup() as group:
-            for work in (self.revocations.follow(), self._sweep(), self._tend(), self._report()):
+            for work in (self.revocations.follow(), self._sweep(), self._tend(), self._report(), self._beat()):
                 group.create_task(work)
 
     async def stop(self) -> None:
@@ -100,8 +111,12 @@ class Hub:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(GRACE_SECONDS):
                 await self._empty.wait()
+        for pipe in tuple(self.pipes):
+            pipe.stop()
         for tunnel in tuple(self.tunnels):
             tunnel.revoke()
+        # What was written last is on its way once the loop has gone round.
+        await asyncio.sleep(0)
         for visitor in tuple(self.visitors):
             visitor.abort()
         await self.traffic.report()
@@ -121,6 +136,16 @@ class Hub:
         while True:
             await asyncio.sleep(TEND_SECONDS)
             self.revocations.tend()
+
+    def beat(self) -> None:
+        """Keep idle tunnels from being cut by proxies in front."""
+        for pipe in tuple(self.pipes):
+            pipe.beat()
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            self.beat()
 
     async def _report(self) -> None:
         while True:

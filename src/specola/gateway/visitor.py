@@ -15,7 +15,7 @@ from specola.gateway.forwarding import target_for_task
 from specola.gateway.framing import Body, FramingError, UntilClose
 from specola.gateway.requests import HEAD_LIMIT, LINE, RefusedError, read_head
 from specola.gateway.responses import Answer
-from specola.gateway.routes import Carry
+from specola.gateway.routes import Carry, Passage
 from specola.gateway.stages import (
     FRESH_SECONDS,
     HEAD_SECONDS,
@@ -27,6 +27,8 @@ from specola.gateway.stages import (
     Stage,
 )
 from specola.gateway.upstream import Upstream
+from specola.piping import Early, EndCode
+from specola.websocket import closing
 
 if TYPE_CHECKING:
     from specola.gateway.hub import Hub
@@ -266,6 +268,25 @@ class Visitor(Connection):
         self.bind(None, None)
         self.transport.resume_reading()
 
+    def become_tunnel(self, passage: Passage, stream: Early | None) -> None:
+        """Become a WebSocket joined to a stream; None: it could not be reached, which browsers only learn this way."""
+        lease, meter = passage.route.lease, self.meter
+        if self.transport.is_closing() or self._ended or lease is None or meter is None:
+            if stream is not None:
+                stream.transport.abort()
+            self.abort()
+            return
+        self.transport.write(passage.welcome)
+        if stream is None:
+            self.transport.write(closing(EndCode.UNREACHABLE, "The application does not accept connections."))
+            self._linger()
+            return
+        early, self._held = self._held, b""
+        self._hub.pipe(visitor=self.transport, stream=stream, lease=lease, meter=meter, early=early)
+        self._stage = Stage.CLOSED
+        self._hub.gone(self)
+        self.bind(None, None)
+
     def upstream_lost(self, upstream: Upstream) -> None:
         """Go on after the upstream connection ended where no answer was complete."""
         self.upstream = None
@@ -289,7 +310,7 @@ class Visitor(Connection):
         if carry is None or not carry.route.to_task:
             self.refuse(web_is_away())
             return
-        self._hub.admission.doubt(carry)
+        self._hub.admission.doubt(carry.route)
         self.refuse(task_is_away(f"The application gave no proper answer: {reason}."))
 
     def refuse(self, error: RefusedError) -> None:

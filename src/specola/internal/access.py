@@ -70,6 +70,7 @@ def answer_of(decision: Decision) -> dict[str, Any]:
         "person": decision.person,
         "task": task.id,
         "interface": interface.name,
+        "protocol": interface.protocol.value,
         "marks": list(decision.marks),
         "seconds": decision.seconds,
     }
@@ -80,7 +81,6 @@ def answer_of(decision: Decision) -> dict[str, Any]:
     assert endpoint is not None, "a visitor passes only to an endpoint"
     where = {"path": endpoint.path} if endpoint.path else {"host": endpoint.host, "port": endpoint.port}
     return answer | {
-        "protocol": interface.protocol.value,
         "origin": interface.origin.value,
         "endpoint": where,
         "add": [list(one) for one in decision.add],

@@ -1,4 +1,4 @@
-"""The internal application: decisions, hand-off, revocations, traffic, streams, names and the waiting page."""
+"""The internal application: decisions, hand-off, revocations, traffic, streams, names, and pages on tasks' origins."""
 
 from fastapi import FastAPI
 
@@ -6,7 +6,7 @@ from specola.api.problems import handle_failures
 from specola.api.requests import LARGEST_BODY, LimitedBodies, NumberedRequests
 from specola.factory import Services
 from specola.internal import access, changes, names, streams
-from specola.web import waiting
+from specola.web import viewers, waiting
 from specola.web.live import Feed
 from specola.web.look import Look
 
@@ -27,6 +27,6 @@ def create_app(services: Services, *, feed: Feed, look: Look) -> FastAPI:
     handle_failures(app)
     app.add_middleware(LimitedBodies, most=LARGEST_BODY)
     app.add_middleware(NumberedRequests, clock=services.clock)
-    for router in (access.router, changes.router, streams.router, names.router, waiting.router):
+    for router in (access.router, changes.router, streams.router, names.router, waiting.router, viewers.router):
         app.include_router(router)
     return app

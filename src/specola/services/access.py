@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from pathlib import Path
 
 from specola.clock import Clock
+from specola.domain.computing import Capability
 from specola.domain.errors import DeniedError, InvalidError, MissingError, SignInError, UnauthenticatedError
 from specola.domain.person import Actor, Scope
 from specola.domain.placeholders import fill
-from specola.domain.software import CredentialUse, CredentialWay, Interface
+from specola.domain.software import TERMINAL, CredentialUse, CredentialWay, Interface
 from specola.domain.task import Desired, Endpoint, Task, TaskState
 from specola.secrets import Sealer, hashed
 from specola.services.addresses import Addresses
@@ -96,12 +98,15 @@ class Traffic:
 class Access:
     """One authorisation for every way into a task: only its owner, by a browser let in before or by a token."""
 
-    def __init__(self, *, store: Store, clock: Clock, people: People, addresses: Addresses, sealer: Sealer) -> None:
+    def __init__(
+        self, *, store: Store, clock: Clock, people: People, addresses: Addresses, sealer: Sealer, terminals: Path
+    ) -> None:
         self._store = store
         self._clock = clock
         self._people = people
         self._addresses = addresses
         self._sealer = sealer
+        self._terminals = Endpoint(path=str(terminals))
 
     async def decide(self, task: str, interface: str, presented: Presented) -> Decision:
         """Decide about a visitor. What one may not see is missing; an unknown visitor is asked to sign in.
@@ -121,10 +126,9 @@ class Access:
             except MissingError:
                 return Decision(outcome=Outcome.MISSING)
             sealed = await transaction.tasks.credential(found.id)
+            endpoint = await self._endpoint(transaction, found, which)
         marks = _marks(admission.actor, found, presented)
-        state = found.interface(which.name)
-        ready = found.state is TaskState.RUNNING and found.desired is Desired.RUNNING and state and state.ready
-        if not ready or state is None or state.endpoint is None:
+        if endpoint is None:
             return Decision(
                 outcome=Outcome.NOT_READY, person=found.owner, task=found, interface=which, marks=marks, seconds=0
             )
@@ -133,7 +137,7 @@ class Access:
             person=found.owner,
             task=found,
             interface=which,
-            endpoint=state.endpoint,
+            endpoint=endpoint,
             add=self._added(found, which.credential, sealed),
             marks=marks,
             seconds=self._seconds(admission.expires),
@@ -239,6 +243,15 @@ class Access:
             raise DeniedError("This certificate does not open tasks.")
         return admission
 
+    async def _endpoint(self, transaction: Transaction, task: Task, interface: Interface) -> Endpoint | None:
+        """Return where an interface is reached; None while it cannot be."""
+        if task.state is not TaskState.RUNNING or task.desired is not Desired.RUNNING:
+            return None
+        if interface is TERMINAL:
+            return self._terminals if await has_terminal(transaction, task) else None
+        state = task.interface(interface.name)
+        return state.endpoint if state is not None and state.ready else None
+
     def _fits(self, code: Code, *, nonce: str, task: str, interface: str) -> bool:
         """Tell whether a code is brought in time, by the browser it was made for, to where it was made for."""
         return (
@@ -283,10 +296,20 @@ class Access:
 async def _enterable(transaction: Transaction, actor: Actor, task: str, interface: str) -> tuple[Task, Interface]:
     """Return a task that the actor may enter, and the interface. Only the owner may: an administrator just sees it."""
     found = (await transaction.tasks.known([task])).get(task) if TASK.fullmatch(task) else None
-    which = found.release.interface(interface) if found else None
+    which = (TERMINAL if interface == TERMINAL.name else found.release.interface(interface)) if found else None
     if found is None or which is None or found.owner != actor.person.id or found.desired is Desired.DELETED:
         raise MissingError("task", task)
     return found, which
+
+
+async def has_terminal(transaction: Transaction, task: Task) -> bool:
+    """Tell whether the computing of a task can run commands inside it."""
+    try:
+        computing = await transaction.computings.get(task.computing)
+    except MissingError:
+        return False
+    probe = computing.state.probe
+    return probe is not None and Capability.EXECUTE in probe.capabilities
 
 
 def _marks(actor: Actor, task: Task, presented: Presented) -> tuple[str, ...]:

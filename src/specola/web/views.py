@@ -6,46 +6,31 @@ from dataclasses import dataclass
 from specola.domain.computing import Usage
 from specola.domain.errors import SpecolaError
 from specola.domain.person import Actor
-from specola.domain.software import Interface, Protocol
+from specola.domain.software import Interface
 from specola.domain.task import Event, InterfaceState, Task, TaskState
 from specola.factory import Services
+from specola.web.commands import CommandLine, command_lines
 
 __all__ = ["WAITING", "Opening", "Step", "TaskView", "task_views"]
 
 WAITING = frozenset({TaskState.QUEUED, TaskState.STARTING})
 
-CLIENTS: Mapping[Protocol, str] = {
-    Protocol.RFB: "vncviewer {host}::{port}",
-    Protocol.SSH: "ssh -p {port} {host}",
-    Protocol.POSTGRES: "psql -h {host} -p {port} -U postgres",
-    Protocol.MYSQL: "mysql -h {host} -P {port} -u root -p",
-    Protocol.REDIS: "redis-cli -h {host} -p {port} --askpass",
-    Protocol.GRPC: "grpcurl -plaintext {host}:{port} list",
-    Protocol.TCP: "nc {host} {port}",
-}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opening:
-    """One interface of a task: what it is, whether it is ready, and where it is opened."""
+    """One interface of a task: what it is, whether it is ready, and how it is reached."""
 
     interface: Interface
     state: InterfaceState
     address: str
+    """Where a browser finds it: the application itself, or a page of ours about it."""
+    lines: tuple[CommandLine, ...] = ()
+    """Ready command lines; none for what a browser understands."""
 
     @property
     def in_browser(self) -> bool:
         """Whether a browser can open it."""
         return self.interface.protocol.opens_in_browser
-
-    @property
-    def command(self) -> str:
-        """A client's command line for this interface, on the machine where Specola runs; empty while there is none."""
-        where = self.state.endpoint
-        if where is None or where.host is None or where.port is None:
-            return ""
-        client = CLIENTS.get(self.interface.protocol, CLIENTS[Protocol.TCP])
-        return client.format(host=where.host, port=where.port)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +112,14 @@ def _openings(services: Services, task: Task) -> tuple[Opening, ...]:
         Opening(
             interface=interface,
             state=task.interface(interface.name) or InterfaceState(name=interface.name),
-            address=services.tasks.address(task, interface),
+            address=_address(services, task, interface),
+            lines=command_lines(task, interface),
         )
         for interface in task.release.interfaces
     )
+
+
+def _address(services: Services, task: Task, interface: Interface) -> str:
+    if interface.protocol.opens_in_browser:
+        return services.tasks.address(task, interface)
+    return services.addresses.origin(task.id, interface.name)

@@ -2,19 +2,21 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Annotated
 
-from fastapi import APIRouter, Header, Request
+from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from specola.domain.errors import MissingError, SpecolaError, UnauthenticatedError
 from specola.domain.person import Actor
+from specola.domain.software import TERMINAL
 from specola.domain.task import Task, TaskState
 from specola.factory import Services
 from specola.storage.changes import Change, Topic
+from specola.web.guests import HEADERS, STATIC, MarksHeader, PersonHeader, asset
 from specola.web.live import BEAT_SECONDS, PACE_SECONDS, event_stream, feed_of, message
 from specola.web.look import Look, look_of
 from specola.web.steps import start_steps
+from specola.web.viewers import declared
 from specola.web.visitors import Wiring
 
 __all__ = ["router"]
@@ -23,23 +25,8 @@ LINES = 6
 FAILED_LINES = 30
 LINES_SECONDS = 1.0
 PATIENCE_SECONDS = 1.0
-PREFIX = "/.specola/static/"
-HEADERS = {
-    # No address but this origin's; forms only to it; nothing inline; framed by nobody.
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-    "Retry-After": "2",
-}
-
+RETRY = {"Retry-After": "2"}
 router = APIRouter(prefix="/waiting/{task}/{interface}")
-PersonHeader = Annotated[str, Header(alias="x-specola-person")]
-MarksHeader = Annotated[str, Header(alias="x-specola-marks")]
 
 
 @router.get("/page")
@@ -53,12 +40,12 @@ async def show_page(request: Request, services: Wiring, task: str, interface: st
         {
             "task": await services.tasks.get(actor, task),
             "shown": shown,
-            "style": look.asset(PREFIX, "waiting.css"),
-            "script": look.asset(PREFIX, "waiting.js"),
-            "mark": look.asset(PREFIX, "mark.svg"),
+            "style": look.asset(STATIC, "waiting.css"),
+            "script": look.asset(STATIC, "waiting.js"),
+            "mark": look.asset(STATIC, "mark.svg"),
         },
     )
-    return Response(html, status_code=503, media_type="text/html; charset=utf-8", headers=HEADERS)
+    return Response(html, status_code=503, media_type="text/html; charset=utf-8", headers=HEADERS | RETRY)
 
 
 @router.get("/events")
@@ -68,8 +55,7 @@ async def follow(
     """Send the page's content as it changes, and `ready` in the end."""
     actor = await services.people.actor_of(person)
     found = await services.tasks.get(actor, task)
-    if found.release.interface(interface) is None:
-        raise MissingError("interface", interface)
+    _ = declared(found, interface)
     events = _events(request, services, actor, found.id, interface, marks)
     return event_stream(events, feed=feed_of(request), person=actor.person.id)
 
@@ -85,10 +71,7 @@ async def stop(services: Wiring, task: str, person: PersonHeader) -> Response:
 @router.get("/static/{name}")
 async def get_asset(request: Request, name: str) -> Response:
     """Answer with a style or a script; the same bytes as on the platform's origin."""
-    asset = look_of(request).assets.get(name)
-    if asset is None:
-        raise MissingError("file", name)
-    return asset.response(request.headers.get("accept-encoding", ""))
+    return asset(request, name)
 
 
 async def _events(
@@ -127,6 +110,8 @@ async def _events(
 
 
 def _is_ready(task: Task, interface: str) -> bool:
+    if interface == TERMINAL.name:
+        return task.state is TaskState.RUNNING
     state = task.interface(interface)
     return task.is_live and state is not None and state.ready
 

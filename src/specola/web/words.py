@@ -33,6 +33,7 @@ PROTOCOL_WORDS: Mapping[Protocol, str] = {
     Protocol.REDIS: "Redis",
     Protocol.GRPC: "gRPC",
     Protocol.TCP: "TCP",
+    Protocol.SSH: "SSH",
 }
 
 

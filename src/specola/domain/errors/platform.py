@@ -10,6 +10,7 @@ __all__ = [
     "DatabaseError",
     "DatabaseUnavailableError",
     "KeyFileError",
+    "LocalPortError",
     "NoTlsError",
     "PlatformRunningError",
     "PlatformUnreachableError",
@@ -150,6 +151,18 @@ class PortError(ConflictError):
     """The public address cannot be listened at."""
 
     code = "port"
+
+
+class LocalPortError(ConflictError):
+    """A port of the person's own machine cannot be listened at."""
+
+    code = "local_port"
+
+    def __init__(self, address: str, detail: str) -> None:
+        super().__init__(
+            f"{address} of this machine cannot be listened at: {detail}.",
+            hint="Leave the port out to get the next free one, or name another, such as INTERFACE:15432.",
+        )
 
 
 class CertificateError(InvalidError):

@@ -1,14 +1,18 @@
 """Failures in a task's life."""
 
 from specola.domain.errors.kinds import Kind, SpecolaError
-from specola.domain.errors.requests import ConflictError
+from specola.domain.errors.requests import ConflictError, DeniedError
 
 __all__ = [
     "ArchiveError",
     "BudgetExhaustedError",
     "LaunchError",
     "NoSpaceError",
+    "NotReadyError",
+    "RevokedError",
     "StateError",
+    "TaskEndedError",
+    "TunnelError",
     "WaitError",
 ]
 
@@ -82,3 +86,44 @@ class WaitError(SpecolaError):
             f"“{task}” is still {state} after {seconds:g} s.",
             hint=f"It goes on by itself; look again: specola show {task}",
         )
+
+
+class TaskEndedError(ConflictError):
+    """The task can no longer be reached: it has ended, or is being stopped."""
+
+    code = "task_ended"
+
+    def __init__(self, task: str, state: str) -> None:
+        super().__init__(f"“{task}” is {state}.", hint="Run it again, and reach that one.")
+
+
+class NotReadyError(SpecolaError):
+    """An interface of a live task cannot be reached yet."""
+
+    code = "not_ready"
+    kind = Kind.UNAVAILABLE
+
+    def __init__(self, interface: str, task: str, state: str) -> None:
+        super().__init__(
+            f"“{interface}” of “{task}” is not ready; the task is {state}.",
+            hint=f"Look how far it is: specola show {task}",
+        )
+
+
+class RevokedError(DeniedError):
+    """The right to use a task was taken back while it was used."""
+
+    code = "revoked"
+
+    def __init__(self, task: str) -> None:
+        super().__init__(f"Your right to use “{task}” has been taken back.", hint="Sign in again: specola login URL")
+
+
+class TunnelError(SpecolaError):
+    """A connection into a task could not be made, or broke off."""
+
+    code = "tunnel"
+    kind = Kind.UNAVAILABLE
+
+    def __init__(self, interface: str, sentence: str) -> None:
+        super().__init__(f"{interface}: {sentence}", hint="Try again; the task's log may say why.")

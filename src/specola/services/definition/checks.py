@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from specola.domain.errors import InvalidError
 from specola.domain.reference import ImageReference
-from specola.domain.software import CAPABILITIES, CredentialWay
+from specola.domain.software import CAPABILITIES, TERMINAL, CredentialWay
 
 __all__ = [
     "capability_fault",
@@ -60,6 +60,8 @@ def interface_name_fault(name: str) -> str | None:
         return f"“{name[:60]}” does not fit into a host name: use lower-case letters, digits and single hyphens"
     if len(name) > LONGEST_INTERFACE:
         return f"the name of an interface has at most {LONGEST_INTERFACE} characters, this one has {len(name)}"
+    if name == TERMINAL.name:
+        return f"“{name}” is the terminal that the platform gives every task; choose another name"
     return None
 
 

@@ -165,7 +165,7 @@ def _interface(fields: Fields) -> Interface:
     interface = Interface(
         name=fields.required("name", check=checks.interface_name_fault),
         port=fields.whole("port", 1, low=1, high=65535),
-        protocol=fields.choice("protocol", Protocol.HTTP),
+        protocol=fields.choice("protocol", Protocol.HTTP, never=(Protocol.TERMINAL,)),
         open=fields.text("open", "/", check=checks.request_path_fault),
         credential=_credential(fields),
         health=_health(fields),
