@@ -1,4 +1,4 @@
-"""The internal application: decisions, hand-off, revocations, reports, streams, and pages on tasks' origins."""
+"""The internal application: decisions, hand-off, revocations, traffic, streams, names, and pages on tasks' origins."""
 
 from fastapi import FastAPI
 
