@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
+from specola.authority import Authority
 from specola.clock import Clock
 from specola.config import Settings
 from specola.connector.client import ConnectorClient
@@ -15,7 +16,9 @@ from specola.services.access import Access
 from specola.services.addresses import Addresses
 from specola.services.computings import Computings
 from specola.services.following import Following
+from specola.services.front_door import FrontDoor
 from specola.services.health import Health
+from specola.services.keys import Keys
 from specola.services.people import People
 from specola.services.software import Catalogue
 from specola.services.streams import Streams
@@ -36,6 +39,7 @@ class ProcessContext:
     connector: Connector
     archive: LogArchive
     sealer: Sealer
+    authority: Authority
 
 
 @asynccontextmanager
@@ -67,6 +71,7 @@ async def open_process(
             connector=connector,
             archive=LogArchive(settings.data / "logs"),
             sealer=sealer,
+            authority=Authority(settings.data / "secrets", sealer),
         )
 
 
@@ -81,6 +86,9 @@ class Services:
     addresses: Addresses
     people: People
     access: Access
+    keys: Keys
+    front_door: FrontDoor
+    authority: Authority
     catalogue: Catalogue
     computings: Computings
     tasks: Tasks
@@ -118,6 +126,9 @@ class Services:
             addresses=addresses,
             people=people,
             access=Access(store=store, clock=clock, people=people, addresses=addresses, sealer=context.sealer),
+            keys=Keys(store=store, clock=clock, authority=context.authority),
+            front_door=FrontDoor(store=store, clock=clock, people=people),
+            authority=context.authority,
             catalogue=catalogue,
             computings=Computings(store=store, clock=clock, connector=connector),
             tasks=tasks,

@@ -31,6 +31,7 @@ ADMINISTRATION = Rule(scope=Scope.ADMINISTRATION, administrators=True)
 
 TABLE = {
     "GET /health": ANYONE,
+    "GET /ssh/authority": ANYONE,
     "POST /sessions": ANYONE,
     "POST /sessions/by-link": ANYONE,
     "POST /invitations/read": ANYONE,
@@ -38,12 +39,14 @@ TABLE = {
     "GET /whoami": SIGNED_IN,
     "DELETE /sessions/current": SIGNED_IN,
     "DELETE /tokens/{token}": SIGNED_IN,
+    "DELETE /account/keys/{key}": SIGNED_IN,
     "PATCH /account": BY_HAND,
     "PUT /account/password": BY_HAND,
     "POST /tokens": BY_HAND,
     "DELETE /sessions/{session}": BY_HAND,
     "GET /sessions": READ,
     "GET /tokens": READ,
+    "GET /account/keys": READ,
     "GET /tasks": READ,
     "GET /tasks/{task}": READ,
     "GET /tasks/{task}/events": READ,
@@ -61,6 +64,8 @@ TABLE = {
     "POST /tasks/{task}/again": TASKS,
     "DELETE /tasks/{task}": TASKS,
     "GET /tasks/{task}/interfaces/{interface}/credential": CONNECT,
+    "POST /account/keys": CONNECT,
+    "POST /account/certificates": CONNECT,
     "POST /software": SOFTWARE,
     "POST /software/drafts": SOFTWARE,
     "PUT /software/{name}/definition": SOFTWARE,
@@ -83,7 +88,7 @@ BODIES: dict[str, object] = {
     "PATCH /people/{name}": {"disabled": False},
     "POST /invitations": {},
 }
-PLACES = ("task", "interface", "name", "session", "token", "invitation")
+PLACES = ("task", "interface", "name", "session", "token", "invitation", "key")
 
 
 async def ask(client: httpx.AsyncClient, operation: str) -> httpx.Response:

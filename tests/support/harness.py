@@ -171,7 +171,13 @@ async def open_platform(
         folder = stack.enter_context(short_folder())
         listening = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         port = listening.getsockname()[1]
-        values: dict[str, Any] = {"data": folder, "bind": f"127.0.0.1:{port}", "run_as": _myself(), "engine": "memory"}
+        values: dict[str, Any] = {
+            "data": folder,
+            "bind": f"127.0.0.1:{port}",
+            "run_as": _myself(),
+            "engine": "memory",
+            "ssh_bind": "",
+        }
         chosen = Settings(**(values | settings))
         await prepare(chosen, Clock())
         context = computing_context(chosen, Clock())

@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from typing_extensions import override
 
 import specola
-from specola.api import account, computings, health, people, reference, software, task_records, tasks
+from specola.api import account, computings, health, keys, people, reference, software, task_records, tasks
 from specola.api.problems import MEDIA_TYPE, ProblemView, handle_failures
 from specola.factory import Services
 
@@ -26,6 +26,7 @@ ROUTERS = (
     software.router,
     computings.router,
     account.router,
+    keys.router,
     people.router,
     reference.router,
 )

@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "login": ("account", "Sign this machine in with a personal token."),
     "logout": ("account", "Forget the token that this machine holds."),
     "whoami": ("account", "Show who is signed in."),
+    "keys": ("keys", "The SSH keys of one's account: list, add, remove."),
     "completion": ("completion", "Print the shell's completion script."),
     "up": ("processes", "Run the whole platform on this machine."),
     "web": ("processes", "Run the process that serves pages and API."),

@@ -1,11 +1,11 @@
-"""The internal application: decisions, hand-off, revocations, traffic, streams and the waiting page."""
+"""The internal application: decisions, hand-off, revocations, traffic, streams, SSH and the waiting page."""
 
 from fastapi import FastAPI
 
 from specola.api.problems import handle_failures
 from specola.api.requests import LARGEST_BODY, LimitedBodies, NumberedRequests
 from specola.factory import Services
-from specola.internal import access, changes, streams
+from specola.internal import access, changes, ssh, streams
 from specola.web import waiting
 from specola.web.live import Feed
 from specola.web.look import Look
@@ -27,6 +27,6 @@ def create_app(services: Services, *, feed: Feed, look: Look) -> FastAPI:
     handle_failures(app)
     app.add_middleware(LimitedBodies, most=LARGEST_BODY)
     app.add_middleware(NumberedRequests, clock=services.clock)
-    for router in (access.router, changes.router, streams.router, waiting.router):
+    for router in (access.router, changes.router, ssh.router, streams.router, waiting.router):
         app.include_router(router)
     return app

@@ -15,6 +15,7 @@ from specola.storage.border import connected, connecting, working
 from specola.storage.changes import Change, Changes, Topic
 from specola.storage.computings import Computings
 from specola.storage.feed import Feed
+from specola.storage.keys import Keys
 from specola.storage.people import People
 from specola.storage.sessions import Sessions
 from specola.storage.software import Catalogue
@@ -31,6 +32,7 @@ class Transaction:
         self.changes = Changes(session, clock=clock)
         self.people = People(session, self.changes)
         self.sessions = Sessions(session, self.changes)
+        self.keys = Keys(session, self.changes)
         self.attempts = Attempts(session)
         self.access = Access(session, self.changes)
         self.software = Catalogue(session, self.changes)

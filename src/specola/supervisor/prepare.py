@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from specola.authority import Authority
 from specola.clock import Clock
 from specola.config import Settings
 from specola.domain.errors import DataFolderError, PlatformRunningError
@@ -64,7 +65,7 @@ async def prepare(settings: Settings, clock: Clock) -> None:
             _close_to_others(folder, mode)
         (settings.data / "homes").mkdir(mode=0o711, exist_ok=True)
         _name(settings.data / "installation", clock)
-        Sealer.make(settings.data / "secrets" / "key")
+        Authority(settings.data / "secrets", Sealer.make(settings.data / "secrets" / "key")).make()
         await migrate.upgrade(settings.database)
         _give(settings)
     except OSError as error:
