@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 
 from specola.domain.errors import InvalidError
 
-__all__ = ["ReadKey", "certifiable", "read_key"]
+__all__ = ["ReadKey", "certifiable", "fingerprint_of", "read_key"]
 
 LONGEST = 16 * 1024
 SHORTEST_RSA = 3072

@@ -15,6 +15,7 @@ from specola.connector.follower import Follower
 from specola.connector.relay import Relays
 from specola.connector.sampler import Sampler
 from specola.connector.server import create_app
+from specola.connector.ssh.main import serve_ssh
 from specola.installation import computing_context
 from specola.lifetime import asked_to_end
 from specola.listening import bind, listener
@@ -36,7 +37,9 @@ async def serve(settings: Settings, *, context: Context, stop: asyncio.Event) ->
     sampler = Sampler(directory)
     relays = Relays(settings.streams, directory, owner=settings.run_as)
     server = listener(create_app(DirectConnector(directory, sampler)))
-    parts = (Follower(settings.internal_socket, directory).run(), sampler.run(), relays.run())
+    parts = [Follower(settings.internal_socket, directory).run(), sampler.run(), relays.run()]
+    if settings.ssh_bind:
+        parts.append(serve_ssh(settings, directory=directory, clock=context.clock))
     try:
         async with asyncio.TaskGroup() as group:
             working = [group.create_task(part) for part in parts]

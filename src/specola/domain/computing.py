@@ -1,6 +1,6 @@
 """Computings: places that run containers, what they can do, and what they say of a task."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -11,6 +11,7 @@ from specola.domain.task import TaskId
 
 __all__ = [
     "Capability",
+    "Channel",
     "Computing",
     "ComputingState",
     "Finding",
@@ -23,7 +24,10 @@ __all__ = [
     "Phase",
     "Probe",
     "Progress",
+    "Terminal",
     "Usage",
+    "WindowSize",
+    "shell_command",
 ]
 
 Handle = str
@@ -34,6 +38,8 @@ class Capability(StrEnum):
 
     LOGS = "logs"
     EXECUTE = "execute"
+    TERMINAL = "terminal"
+    FILES = "files"
     USAGE = "usage"
     WATCH = "watch"
     IMAGES = "images"
@@ -207,3 +213,35 @@ class ImageDetails:
     source: str
     labels: Mapping[str, str] = field(default_factory=dict)
     architectures: tuple[str, ...] = ()
+
+
+class Channel(StrEnum):
+    """Which of its two outputs a command wrote to; with a terminal there is one."""
+
+    OUTPUT = "stdout"
+    ERRORS = "stderr"
+
+
+@dataclass(frozen=True, slots=True)
+class WindowSize:
+    """How large a terminal is, in characters."""
+
+    columns: int = 80
+    rows: int = 24
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terminal:
+    """The terminal that a command runs on; `kind` is the name of its description (TERM)."""
+
+    kind: str = "xterm-256color"
+    size: WindowSize = field(default_factory=WindowSize)
+
+
+def shell_command(text: str) -> Sequence[str]:
+    """Return the command that has a line of text read by the task's shell, as SSH's request `exec` means it.
+
+    The text is one argument from here to the shell: nothing on the way reads it. A task whose image has no shell has
+    the helper's.
+    """
+    return ("sh", "-c", text)

@@ -2,14 +2,40 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Protocol, runtime_checkable
 
 from specola.domain.budget import Budget
-from specola.domain.computing import Handle, ImageDetails, Launch, LogLine, Observation, Probe, Progress, Usage
+from specola.domain.computing import (
+    Channel,
+    Handle,
+    ImageDetails,
+    Launch,
+    LogLine,
+    Observation,
+    Probe,
+    Progress,
+    Terminal,
+    Usage,
+    WindowSize,
+)
 from specola.domain.task import TaskId
 
-__all__ = ["Computing", "Executes", "HasImages", "HasLogs", "HasUsage", "Report", "Stream", "Watches"]
+__all__ = [
+    "NOTHING",
+    "Computing",
+    "Executes",
+    "HasFiles",
+    "HasImages",
+    "HasLogs",
+    "HasUsage",
+    "Report",
+    "Running",
+    "Stream",
+    "Watches",
+]
 
+NOTHING: Mapping[str, str] = MappingProxyType({})
 Report = Callable[[Progress], Awaitable[None]]
 
 
@@ -27,6 +53,38 @@ class Stream(Protocol):
 
     async def close(self) -> None:
         """Give the stream up, both halves."""
+
+
+class Running(Protocol):
+    """A command that runs inside a task. What it writes has to be read, or it waits."""
+
+    async def read(self, most: int = 65536) -> tuple[Channel, bytes]:
+        """Return up to `most` bytes that it wrote; no bytes once both of its outputs have ended."""
+
+    async def write(self, data: bytes) -> None:
+        """Send `data` to its input, waiting while it is slow; what comes after its end is dropped."""
+
+    async def end(self) -> None:
+        """End its input; its output goes on. On a terminal this is the key that means so."""
+
+    async def resize(self, size: WindowSize) -> None:
+        """Give its terminal another size; without a terminal, or after its end, nothing happens."""
+
+    async def wait(self) -> int:
+        """Return its exit code, 128 + N if signal N ended it, once somebody has read its outputs to their end.
+
+        Raises
+        ------
+        ComputingUnreachableError
+            The code could not be asked.
+        """
+
+    async def close(self) -> None:
+        """Hang up: it ends, with all it has started; silent if it has ended.
+
+        Each of them gets the signal of a hang-up (SIGHUP), and what has not ended soon after is killed. As everywhere,
+        what has asked to outlive it goes on: what ignores that signal (nohup), or made a session of its own (tmux).
+        """
 
 
 class Computing(Protocol):
@@ -123,7 +181,50 @@ class HasImages(Protocol):
 
 @runtime_checkable
 class Executes(Protocol):
-    """A computing that can run a command inside a task (capability `execute`)."""
+    """A computing that can run commands inside a task (capabilities `execute` and `terminal`)."""
 
-    async def execute(self, handle: Handle, command: Sequence[str], *, budget: Budget) -> tuple[int, bytes, bytes]:
-        """Run `command` to its end; return exit code, output and error output."""
+    async def execute(
+        self,
+        handle: Handle,
+        command: Sequence[str],
+        *,
+        terminal: Terminal | None = None,
+        environment: Mapping[str, str] = NOTHING,
+    ) -> Running:
+        """Start a command with the rights and the environment of the task's user, in that user's home if there is one.
+
+        Parameters
+        ----------
+        command
+            The program and its arguments; empty: the user's login shell. A line of text for a shell is made a command
+            by `shell_command`.
+        terminal
+            What it runs on; None: nothing, so that its two outputs stay apart and its input can be ended.
+        environment
+            Variables beside those of the task.
+
+        Raises
+        ------
+        TaskNotRunningError
+            The task has ended, or not begun.
+        LaunchError
+            This task gives no way to run commands in it.
+        """
+
+
+@runtime_checkable
+class HasFiles(Protocol):
+    """A computing that gives access to a task's files (capability `files`)."""
+
+    async def files(self, handle: Handle) -> Stream:
+        """Open a session of the SSH file transfer protocol, version 3, with the rights of the task's user.
+
+        Relative paths begin in the user's home.
+
+        Raises
+        ------
+        TaskNotRunningError
+            The task has ended, or not begun.
+        LaunchError
+            This task gives no way to its files.
+        """

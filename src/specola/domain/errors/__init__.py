@@ -9,6 +9,7 @@ from specola.domain.errors.computings import (
     ImageUnreachableError,
     RegistryRefusedError,
 )
+from specola.domain.errors.front_door import PortRefusedError, TaskClosedError, WebUnreachableError
 from specola.domain.errors.identity import (
     AccountDisabledError,
     SignInError,
@@ -52,6 +53,7 @@ from specola.domain.errors.tasks import (
     LaunchError,
     NoSpaceError,
     StateError,
+    TaskNotRunningError,
     WaitError,
 )
 
@@ -85,6 +87,7 @@ __all__ = [
     "PlatformRunningError",
     "PlatformUnreachableError",
     "PortError",
+    "PortRefusedError",
     "Problem",
     "ProcessFailingError",
     "RegistryRefusedError",
@@ -94,8 +97,11 @@ __all__ = [
     "SignInError",
     "SpecolaError",
     "StateError",
+    "TaskClosedError",
+    "TaskNotRunningError",
     "TooManyAttemptsError",
     "UnauthenticatedError",
     "UserMissingError",
     "WaitError",
+    "WebUnreachableError",
 ]

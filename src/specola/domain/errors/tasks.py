@@ -9,6 +9,7 @@ __all__ = [
     "LaunchError",
     "NoSpaceError",
     "StateError",
+    "TaskNotRunningError",
     "WaitError",
 ]
 
@@ -82,3 +83,13 @@ class WaitError(SpecolaError):
             f"“{task}” is still {state} after {seconds:g} s.",
             hint=f"It goes on by itself; look again: specola show {task}",
         )
+
+
+class TaskNotRunningError(SpecolaError):
+    """Something was to be done inside a task that is not running, or not any more."""
+
+    code = "task_not_running"
+    kind = Kind.CONFLICT
+
+    def __init__(self) -> None:
+        super().__init__("The task is not running.", hint="Start it again, then try once more.")
