@@ -23,6 +23,7 @@ from specola.domain.task import Task
 from specola.secrets import Sealer
 from tests.support.harness import Platform, open_platform
 from tests.support.local import LocalComputing
+from tests.support.ports import free_port
 from tests.support.sshkeys import Pair, pair
 
 __all__ = ["SECONDS", "Ran", "SshStage", "open_ssh_stage"]
@@ -249,7 +250,8 @@ def _plain(folder: Path) -> dict[str, str]:
 async def open_ssh_stage() -> AsyncIterator[SshStage]:
     """Open a stage for the body."""
     async with AsyncExitStack() as stack:
-        platform = await stack.enter_async_context(open_platform(parts=("web", "connector", "worker")))
+        bind = f"127.0.0.1:{free_port()}"
+        platform = await stack.enter_async_context(open_platform(ssh_bind=bind, front_door=False))
         folder = platform.settings.data / "client"
         home = platform.settings.data / "home"
         for one in (folder, home):
@@ -262,7 +264,7 @@ async def open_ssh_stage() -> AsyncIterator[SshStage]:
         asking = Asking(platform.settings.internal_socket)
         stack.push_async_callback(asking.close)
         live = Live(asking)
-        place = Place(host="127.0.0.1", port=0, names=NAMES)
+        place = Place(host="127.0.0.1", port=platform.settings.ssh_port, names=NAMES)
         clock = platform.context.clock
         door = FrontDoor(place, authority=platform.services.authority, live=live, directory=directory, clock=clock)
         following = Revocations(platform.settings.internal_socket, live, clock=clock)
