@@ -80,6 +80,11 @@ TO_RUN = (
     Need(PODMAN, "starts the containers, since there is neither a working Docker nor Podman here", engine_answers),
     Need(("iptables",), "keeps tasks away from what else listens on this machine", programs("iptables")),
     Need(("busybox-static",), "looks into containers that bring no tools of their own", programs("busybox")),
+    Need(
+        ("openssh-sftp-server",),
+        "gives access to the files of tasks by SFTP",
+        lambda: Path("/usr/lib/openssh/sftp-server").is_file(),
+    ),
 )
 BASE = Need(("mmdebstrap",), "makes the base image, since no image registry is within reach", base_is_within_reach)
 TO_CHECK = (

@@ -14,7 +14,8 @@ from specola.computing.engine.trial import TRIAL, image_archive
 from specola.domain.computing import Capability, HomeMount, Phase
 from specola.domain.errors import ComputingUnreachableError, LaunchError
 from specola.domain.software import Resources, RunsAs
-from specola.ports.computing import Executes, HasLogs
+from specola.ports.computing import HasLogs
+from tests.support import commands
 from tests.support.images import BARE_IMAGE, NAMED_USER_IMAGE
 from tests.support.places import ECHO, HTTP, EnginePlace, Reports, a_launch, budget, until
 
@@ -27,9 +28,8 @@ MIB = 1024**2
 
 async def run(place: EnginePlace, handle: str, *command: str) -> tuple[int, str]:
     """Run a command in a task; return its code and what it wrote."""
-    assert isinstance(place.computing, Executes)
-    code, output, complaint = await place.computing.execute(handle, command, budget=budget())
-    return code, (output + complaint).decode()
+    finished = await commands.run(place.computing, handle, command)
+    return finished.code, (finished.output + finished.errors).decode()
 
 
 async def texts(place: EnginePlace, handle: str) -> list[str]:
@@ -241,13 +241,6 @@ async def test_long_lines_and_bytes_that_are_no_text_reach_the_log(engine: Engin
     lines = await texts(engine, handle)
     assert "".join(lines[:-2]) == "long" * 20000
     assert lines[-2:] == ["a\ufffdb", "end"]
-
-
-async def test_execute_tells_code_and_both_outputs(engine: EnginePlace) -> None:
-    assert isinstance(engine.computing, Executes)
-    handle = await engine.launch(engine.web())
-    answer = await engine.computing.execute(handle, ["sh", "-c", "echo out; echo err >&2; exit 5"], budget=budget())
-    assert answer == (5, b"out\n", b"err\n")
 
 
 async def test_usage_measures_processor_time_between_two_questions(engine: EnginePlace) -> None:

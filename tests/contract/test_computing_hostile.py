@@ -9,9 +9,10 @@ import pytest
 
 from specola.domain.errors import LaunchError
 from specola.domain.software import RunsAs
-from specola.ports.computing import Executes, HasLogs
+from specola.ports.computing import HasLogs
+from tests.support.commands import run
 from tests.support.images import HOSTILE_IMAGE, LINKED_USERS_IMAGE, STRANGE_USER_IMAGE, TestImage
-from tests.support.places import ECHO, SERVE, EnginePlace, a_launch, budget, command, until
+from tests.support.places import ECHO, SERVE, EnginePlace, a_launch, command, until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.containers]
 
@@ -37,14 +38,13 @@ async def test_what_an_image_declares_changes_nothing_of_ours(engine: EnginePlac
         user=RunsAs.HOME,
     )
     handle = await engine.launch(launch)
-    assert isinstance(engine.computing, Executes)
 
     async def wrote_it() -> bool:
         assert isinstance(engine.computing, HasLogs)
         return launch.credential in [line.text async for line in engine.computing.logs(handle)]
 
     await until(wrote_it)
-    _, output, _ = await engine.computing.execute(handle, ["/.specola/busybox", "env"], budget=budget())
+    output = (await run(engine.computing, handle, ["/.specola/busybox", "env"])).output
     assert f"SPECOLA_TASK={launch.task}" in output.decode().splitlines()
     await engine.computing.remove(handle)
     assert await nothing_left(engine)
@@ -115,9 +115,8 @@ async def outside() -> AsyncIterator[None]:
 
 async def heard(place: EnginePlace, handle: str, host: str) -> bool:
     """Tell whether a process in the task hears the neighbour at an address."""
-    assert isinstance(place.computing, Executes)
     asking = ["sh", "-c", 'nc -w 2 "$1" "$2" </dev/null', "hear", host, str(PORT)]
-    _, output, _ = await place.computing.execute(handle, asking, budget=budget())
+    output = (await run(place.computing, handle, asking)).output
     return output == b"outside\n"
 
 
@@ -138,9 +137,8 @@ async def test_names_are_resolved_in_a_task(engine: EnginePlace) -> None:
     address = (await engine.observe(handle)).addresses[ECHO][0]
 
     async def resolved() -> bool:
-        assert isinstance(engine.computing, Executes)
         asking = ["/.specola/busybox", "nslookup", handle]
-        _, output, _ = await engine.computing.execute(handle, asking, budget=budget())
+        output = (await run(engine.computing, handle, asking)).output
         return f"Address: {address}" in output.decode()
 
     await until(resolved)

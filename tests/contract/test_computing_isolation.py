@@ -10,7 +10,7 @@ import pytest
 
 from specola.computing.engine.firewall import Firewall, forget
 from specola.domain.computing import Finding, Phase
-from specola.ports.computing import Executes
+from tests.support.commands import run
 from tests.support.places import ECHO, EnginePlace, budget, command, context, until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.containers]
@@ -33,12 +33,9 @@ async def host_port() -> AsyncIterator[int]:
 
 async def reaches(place: EnginePlace, handle: str, host: str, port: int) -> bool:
     """Tell whether a process in the task can connect there; a closed port answers too, so it must be an open one."""
-    assert isinstance(place.computing, Executes)
     script = 'nc -w 2 "$1" "$2" </dev/null'
-    code, output, _ = await place.computing.execute(
-        handle, ["sh", "-c", script, "reach", host, str(port)], budget=budget()
-    )
-    return code == 0 or bool(output)
+    done = await run(place.computing, handle, ["sh", "-c", script, "reach", host, str(port)])
+    return done.code == 0 or bool(done.output)
 
 
 async def test_task_reaches_itself_but_no_other_task(engine: EnginePlace) -> None:
@@ -52,8 +49,7 @@ async def test_task_reaches_itself_but_no_other_task(engine: EnginePlace) -> Non
 
 async def test_task_reaches_no_listener_of_this_host(engine: EnginePlace, host_port: int) -> None:
     handle = await engine.launch(engine.web())
-    assert isinstance(engine.computing, Executes)
-    _, output, _ = await engine.computing.execute(handle, ["ip", "route"], budget=budget())
+    output = (await run(engine.computing, handle, ["ip", "route"])).output
     gateway = output.decode().split("default via ")[1].split()[0]
     reader, writer = await asyncio.open_connection(gateway, host_port)
     assert await reader.read() == b"secret"
@@ -66,15 +62,13 @@ async def test_task_reaches_no_listener_of_this_host(engine: EnginePlace, host_p
 
 async def test_task_has_no_address_that_the_rules_do_not_cover(engine: EnginePlace) -> None:
     handle = await engine.launch(engine.web())
-    assert isinstance(engine.computing, Executes)
-    code, output, _ = await engine.computing.execute(handle, ["cat", "/proc/net/if_inet6"], budget=budget())
-    assert (code, output) == (0, b"")
+    done = await run(engine.computing, handle, ["cat", "/proc/net/if_inet6"])
+    assert (done.code, done.output) == (0, b"")
 
 
 async def test_engine_socket_is_not_in_the_container(engine: EnginePlace) -> None:
     handle = await engine.launch(engine.web())
-    assert isinstance(engine.computing, Executes)
-    _, mounts, _ = await engine.computing.execute(handle, ["cat", "/proc/mounts"], budget=budget())
+    mounts = (await run(engine.computing, handle, ["cat", "/proc/mounts"])).output
     assert b".sock" not in mounts
     assert str(engine.context.data).encode() not in mounts
 

@@ -17,6 +17,7 @@ __all__ = [
     "BARE_IMAGE",
     "HOSTILE_IMAGE",
     "LINKED_USERS_IMAGE",
+    "LOGIN_IMAGE",
     "NAMED_USER_IMAGE",
     "STRANGE_USER_IMAGE",
     "TEST_IMAGE",
@@ -72,6 +73,7 @@ class TestImage:
     ballast: int = 0
     seed: int = 0
     linked_users: bool = False
+    files: Mapping[str, bytes] = field(default_factory=dict)
 
     def archive(self) -> bytes:
         """Return the image in the format of `docker save`, which both engines load."""
@@ -101,6 +103,7 @@ class TestImage:
             "www/index.html": b"hello\n",
             "etc/passwd": b"root:x:0:0::/root:/bin/sh\nann:x:4711:4712::/home/ann:/bin/sh\n",
         }
+        files |= self.files
         if self.ballast:
             files["ballast"] = random.Random(self.seed).randbytes(self.ballast)
         links = {f"bin/{name}": "busybox" for name in APPLETS}
@@ -168,6 +171,15 @@ STRANGE_USER_IMAGE = TestImage(
 LINKED_USERS_IMAGE = TestImage(
     "localhost/specola-test/linked:1", config={"Cmd": ["sleep", "1000"], "User": "ann"}, linked_users=True
 )
+# Its start files replace the PATH that the image declares, as Debian's do; its user's home is there.
+LOGIN_IMAGE = TestImage(
+    "localhost/specola-test/login:1",
+    config={"Cmd": ["sleep", "1000"], "User": "ann", "Env": ["PATH=/opt/tools:/bin"]},
+    files={
+        "etc/profile": b"export PATH=/usr/bin:/bin\n",
+        "home/ann/.profile": b"export PATH=$HOME/bin:$PATH COLOUR=green\n",
+    },
+)
 TEST_IMAGES = (
     TEST_IMAGE,
     ARM_IMAGE,
@@ -176,6 +188,7 @@ TEST_IMAGES = (
     HOSTILE_IMAGE,
     STRANGE_USER_IMAGE,
     LINKED_USERS_IMAGE,
+    LOGIN_IMAGE,
 )
 
 

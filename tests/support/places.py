@@ -276,12 +276,16 @@ class EnginePlace(Place):
         self.opened.append(computing)
         return computing
 
-    def open_without_registries(self) -> Computing:
-        """Open the computing as it is where the operator named no registry."""
-        settings = self.settings | {"insecure_registries": []}
+    def open_with(self, settings: dict[str, Any]) -> Computing:
+        """Open the computing with other settings."""
+        settings = self.settings | settings
         computing = open_computing("engine", name=self.name, settings=settings, context=self.context)
         self.opened.append(computing)
         return computing
+
+    def open_without_registries(self) -> Computing:
+        """Open the computing as it is where the operator named no registry."""
+        return self.open_with({"insecure_registries": []})
 
     @override
     async def close(self) -> None:

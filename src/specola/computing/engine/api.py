@@ -12,7 +12,7 @@ import aiohttp
 from aiodocker import Docker
 from aiodocker.exceptions import DockerError
 
-__all__ = ["Engine"]
+__all__ = ["Connection", "Engine"]
 
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 CONNECT = 5.0

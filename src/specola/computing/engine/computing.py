@@ -13,9 +13,11 @@ from aiodocker.exceptions import DockerError
 
 from specola.clock import Clock
 from specola.computing.engine.api import Engine
+from specola.computing.engine.commands import Commands, FileSession
 from specola.computing.engine.config import EngineSettings
 from specola.computing.engine.errors import NO_CONNECTION, ContainerGoneError, NameInUseError, asking, is_missing, told
 from specola.computing.engine.facts import Facts
+from specola.computing.engine.fileserver import SERVER, FileServer
 from specola.computing.engine.firewall import Firewall
 from specola.computing.engine.frames import lines
 from specola.computing.engine.homes import Homes
@@ -23,14 +25,15 @@ from specola.computing.engine.images import Images
 from specola.computing.engine.kernel import out_of_memory
 from specola.computing.engine.launching import Host, Launcher
 from specola.computing.engine.locks import alone
-from specola.computing.engine.names import HELPER, TASK, Names
+from specola.computing.engine.names import FILES, HELPER, LOADER, TASK, Names
 from specola.computing.engine.networks import Networks
 from specola.computing.engine.observing import Sample, ended, listed, measured
+from specola.computing.engine.placing import Parcel
 from specola.computing.engine.quirks import Memory
 from specola.computing.engine.reach import Reach
 from specola.computing.engine.registry import Registry
 from specola.computing.engine.sockets import HERE, listeners
-from specola.computing.engine.stream import ExecStream, run
+from specola.computing.engine.stream import ExecStream
 from specola.computing.engine.trial import run_trial
 from specola.computing.tcp import SocketStream
 from specola.domain.budget import Budget
@@ -42,12 +45,13 @@ from specola.domain.computing import (
     Observation,
     Phase,
     Probe,
+    Terminal,
     Usage,
 )
 from specola.domain.errors import ComputingUnreachableError
 from specola.domain.reference import ImageReference
 from specola.domain.task import TaskId
-from specola.ports.computing import Report, Stream
+from specola.ports.computing import NOTHING, Report, Running, Stream
 
 __all__ = ["EngineComputing"]
 
@@ -85,9 +89,10 @@ class EngineComputing:
             networks=self._networks,
             homes=Homes(data / "homes"),
             memory=self._memory,
-            helper=settings.helper,
+            parcel=Parcel(helper=settings.helper, files=FileServer(settings.file_server)),
             processes=settings.processes,
         )
+        self._commands = Commands(computing=name, engine=self._engine, seconds=settings.answer)
         self._registry = Registry(reach)
         self._facts: Facts | None = None
         self._samples: dict[Handle, Sample] = {}
@@ -168,7 +173,8 @@ class EngineComputing:
             raise ComputingUnreachableError(self.name, "the task is not running") from error
 
     async def close(self) -> None:
-        """Close the connections to engine and registries."""
+        """Close the connections to engine and registries; commands that run end."""
+        await self._commands.close()
         await self._engine.close()
         await self._registry.close()
 
@@ -215,13 +221,23 @@ class EngineComputing:
                 machine = (await self._learn()).machine
             return await self._registry.inspect(wanted, machine=machine)
 
-    async def execute(self, handle: Handle, command: Sequence[str], *, budget: Budget) -> tuple[int, bytes, bytes]:
-        """Run a command as the user that the container runs as."""
-        try:
-            async with budget.spend(), asking(self.name):
-                return await run(self._engine, handle, command)
-        except ContainerGoneError as error:
-            raise ComputingUnreachableError(self.name, "the task is not running") from error
+    async def execute(
+        self,
+        handle: Handle,
+        command: Sequence[str],
+        *,
+        terminal: Terminal | None = None,
+        environment: Mapping[str, str] = NOTHING,
+    ) -> Running:
+        """Start a command as the user that the container runs as."""
+        return await self._commands.start(handle, command, terminal=terminal, environment=environment)
+
+    async def files(self, handle: Handle) -> Stream:
+        """Start OpenSSH's server of files in the container, as the user that it runs as."""
+        command = (LOADER, "--library-path", FILES, f"{FILES}/{SERVER}")
+        # What the image has preloaded is made for its own C library.
+        environment = {"LD_PRELOAD": ""}
+        return FileSession(await self._commands.start(handle, command, terminal=None, environment=environment))
 
     async def _try(self, facts: Facts) -> str:
         """Run a trial container unless one has run here before; return what the engine complained of."""

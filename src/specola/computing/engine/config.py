@@ -33,6 +33,8 @@ class EngineSettings(BaseModel):
     """Seconds for which the addresses of an ended task are not given to another."""
     helper: Path = Path("/bin/busybox")
     """The static helper that is placed in each container, as Debian's busybox-static has it."""
+    file_server: Path = Path("/usr/lib/openssh/sftp-server")
+    """OpenSSH's server of files, which is placed in each container too, as Debian's openssh-sftp-server has it."""
     processes: Annotated[int, Field(ge=16, le=65536)] = 4096
     """The most processes and threads of one task."""
     answer: Annotated[float, Field(gt=0)] = 20.0

@@ -1,20 +1,18 @@
 """What an engine is told to create for one task: a pure function from a launch to the body of the request."""
 
-import io
 import re
-import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from specola.computing.engine.names import ARCHITECTURE, CREDENTIAL, FOLDER, HELPER, PORTS, REFERENCE, Names
+from specola.computing.engine.names import ARCHITECTURE, CREDENTIAL, FOLDER, PORTS, REFERENCE, Names
 from specola.computing.engine.quirks import Quirks
 from specola.domain.computing import HomeMount, Launch
 from specola.domain.errors import LaunchError
 from specola.domain.software import RunsAs
 
-__all__ = ["ALLOWED", "Plan", "archive", "check", "create_body"]
+__all__ = ["ALLOWED", "Plan", "check", "create_body", "home_of"]
 
 ALLOWED = frozenset({"CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID", "NET_BIND_SERVICE"})
 # A home on, or in, one of these would break or expose the container; engines also put files of their own into the last two.
@@ -166,27 +164,11 @@ def _environment(launch: Launch, plan: Plan) -> Mapping[str, str]:
     """Return the variables: the person's if it runs as the home's owner, then the release's, then ours."""
     person: dict[str, str] = {}
     if launch.user is RunsAs.HOME:
-        home = launch.home.path if launch.home is not None and plan.home is not None else "/tmp"  # noqa: S108 -- in the container
-        person = {"HOME": home, "USER": launch.owner, "LOGNAME": launch.owner}
+        person = {"HOME": home_of(launch, mounted=plan.home is not None), "USER": launch.owner, "LOGNAME": launch.owner}
     ours = {"SPECOLA_TASK": launch.task, "SPECOLA_CREDENTIAL_FILE": CREDENTIAL}
     return person | dict(launch.environment) | ours
 
 
-def archive(credential: str, *, owner: int, group: int, helper: bytes | None) -> io.BytesIO:
-    """Return the tar that is unpacked into a container before it starts: the credential and the static helper."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT) as tar:
-        folder = tarfile.TarInfo(FOLDER)
-        folder.type, folder.mode = tarfile.DIRTYPE, 0o755
-        tar.addfile(folder)
-        _add(tar, CREDENTIAL, credential.encode(), mode=0o400, owner=owner, group=group)
-        if helper is not None:
-            _add(tar, HELPER, helper, mode=0o755, owner=0, group=0)
-    buffer.seek(0)
-    return buffer
-
-
-def _add(tar: tarfile.TarFile, path: str, data: bytes, *, mode: int, owner: int, group: int) -> None:
-    info = tarfile.TarInfo(path.removeprefix("/"))
-    info.size, info.mode, info.uid, info.gid = len(data), mode, owner, group
-    tar.addfile(info, io.BytesIO(data))
+def home_of(launch: Launch, *, mounted: bool) -> str:
+    """Return the folder that is the home of a task that runs as a home's owner."""
+    return launch.home.path if launch.home is not None and mounted else "/tmp"  # noqa: S108 -- in the container

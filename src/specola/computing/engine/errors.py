@@ -24,6 +24,7 @@ __all__ = [
 NO_CONNECTION = 900
 FULL = ("no space left on device", "disk quota exceeded")
 GONE = ("no such container", "no container with name or ID")
+STOPPED = ("is not running", "container state improper")
 BUSY = ("is already in use", "already exists", "name is in use", "is already being used")
 
 
@@ -91,7 +92,7 @@ def translated(computing: str, error: DockerError) -> Exception:
         return NoSpaceError(computing)
     if error.status == NO_CONNECTION:
         return ComputingUnreachableError(computing, told(error.message))
-    if is_missing(error) or "is not running" in message:
+    if is_missing(error) or any(word in message for word in STOPPED):
         return ContainerGoneError(error.message)
     if is_conflict(error):
         return NameInUseError(error.message)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from specola.computing.engine.config import EngineSettings
+from specola.computing.engine.fileserver import FileServer, readable
 from specola.computing.engine.firewall import Firewall
 from specola.computing.engine.images import architecture
 from specola.domain.computing import Capability, Finding, Probe
@@ -76,7 +77,11 @@ class Facts:
         complaint
             What the engine said when it did not run a trial container.
         """
-        abilities = {Capability.LOGS, Capability.EXECUTE, Capability.USAGE, Capability.WATCH, Capability.IMAGES}
+        abilities = {Capability.LOGS, Capability.USAGE, Capability.WATCH, Capability.IMAGES}
+        if readable(settings.helper):
+            abilities |= {Capability.EXECUTE, Capability.TERMINAL}
+            if FileServer(settings.file_server).is_there:
+                abilities.add(Capability.FILES)
         if settings.is_local and not self.rootless:
             abilities |= {Capability.HOMES, Capability.DIRECT_TCP}
         if self.protects(settings, firewall):
@@ -180,15 +185,23 @@ def _limits(facts: Facts) -> list[Finding]:
 
 
 def _things(settings: EngineSettings) -> list[Finding]:
-    if settings.helper.is_file():
-        return []
-    return [
-        Finding(
-            code="no_helper",
-            sentence=f"The static helper {settings.helper} is missing; images without a shell get no terminal.",
-            hint="Install the package busybox-static, or set the engine's helper.",
-        )
-    ]
+    if not readable(settings.helper):
+        return [
+            Finding(
+                code="no_helper",
+                sentence=f"The static helper {settings.helper} is missing: no commands, terminals or files in tasks.",
+                hint="Install the package busybox-static, or set the engine's helper.",
+            )
+        ]
+    if not FileServer(settings.file_server).is_there:
+        return [
+            Finding(
+                code="no_file_server",
+                sentence=f"The server of files {settings.file_server} is missing: no SFTP into tasks.",
+                hint="Install the package openssh-sftp-server, or set the engine's file_server.",
+            )
+        ]
+    return []
 
 
 def _room(facts: Facts, settings: EngineSettings) -> list[Finding]:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from specola.domain.computing import LogLine
 
-__all__ = ["Reader", "frames", "lines"]
+__all__ = ["Reader", "frame", "frames", "lines"]
 
 STREAMS = {1: "stdout", 2: "stderr"}
 HEADER = struct.Struct(">BxxxL")
@@ -24,18 +24,23 @@ class Reader(Protocol):
         """Return exactly `n` bytes, or raise IncompleteReadError."""
 
 
-async def frames(reader: Reader) -> AsyncIterator[tuple[str, bytes]]:
-    """Yield (stream, bytes) until the stream ends; one cut in the middle of a frame raises IncompleteReadError.
+async def frame(reader: Reader) -> tuple[str, bytes] | None:
+    """Return the next (stream, bytes), or None at the end; a stream cut in the middle of a frame raises IncompleteReadError.
 
     Each frame has a header of 8 bytes: which stream, three zeros, the length as a big-endian 32-bit number
     (Docker Engine API, "Attach to a container", stream format).
     """
-    while True:
-        first = await _first(reader)
-        if first is None:
-            return
-        kind, length = HEADER.unpack(first + await reader.readexactly(HEADER.size - 1))
-        yield STREAMS.get(kind, "stdout"), await reader.readexactly(length)
+    first = await _first(reader)
+    if first is None:
+        return None
+    kind, length = HEADER.unpack(first + await reader.readexactly(HEADER.size - 1))
+    return STREAMS.get(kind, "stdout"), await reader.readexactly(length)
+
+
+async def frames(reader: Reader) -> AsyncIterator[tuple[str, bytes]]:
+    """Yield (stream, bytes) until the stream ends."""
+    while (one := await frame(reader)) is not None:
+        yield one
 
 
 async def lines(reader: Reader) -> AsyncIterator[LogLine]:

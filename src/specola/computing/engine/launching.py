@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import stat
 from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 from aiodocker.exceptions import DockerError
 
 from specola.computing.engine.api import Engine
-from specola.computing.engine.container import Plan, archive, check, create_body
+from specola.computing.engine.container import Plan, check, create_body, home_of
 from specola.computing.engine.errors import NO_CONNECTION, is_conflict, is_missing, told, translated
 from specola.computing.engine.facts import Facts
 from specola.computing.engine.firewall import Firewall
@@ -19,8 +18,9 @@ from specola.computing.engine.homes import Homes
 from specola.computing.engine.images import Image, Images
 from specola.computing.engine.names import Names
 from specola.computing.engine.networks import Networks
+from specola.computing.engine.placing import Parcel
 from specola.computing.engine.quirks import Memory, Quirks, lacking
-from specola.computing.engine.users import Numbers, Users
+from specola.computing.engine.users import Account, Numbers, Users
 from specola.domain.computing import Handle, Launch, Progress
 from specola.domain.errors import LaunchError
 from specola.domain.software import RunsAs
@@ -69,7 +69,7 @@ class Launcher:
         networks: Networks,
         homes: Homes,
         memory: Memory,
-        helper: Path,
+        parcel: Parcel,
         processes: int,
     ) -> None:
         self._computing = computing
@@ -78,7 +78,7 @@ class Launcher:
         self._images = images
         self._networks = networks
         self._homes = homes
-        self._helper = helper
+        self._parcel = parcel
         self._processes = processes
         self._users = Users()
         self._memory = memory
@@ -124,7 +124,7 @@ class Launcher:
                 if state is None:
                     plan = await self._plan(launch, image, numbers, host=host, report=report)
                     await self._create(launch, replace(plan, quirks=quirks), report=report)
-                await self._prepare(launch, numbers, report=report)
+                await self._prepare(launch, image, numbers, report=report)
             await self._engine.docker.containers.container(name).start()
             await report(Progress(code="started", sentence="The container was started."))
         except DockerError as error:
@@ -205,17 +205,18 @@ class Launcher:
                 raise
         await report(Progress(code="created", sentence="The container was created."))
 
-    async def _prepare(self, launch: Launch, numbers: Numbers, *, report: Report) -> None:
-        helper = await asyncio.to_thread(self._read_helper)
-        content = archive(launch.credential, owner=numbers.user, group=numbers.group, helper=helper)
-        await self._engine.put_archive(self._names.of(launch.task), "/", content)
+    async def _prepare(self, launch: Launch, image: Image, numbers: Numbers, *, report: Report) -> None:
+        name = self._names.of(launch.task)
+        if launch.user is RunsAs.HOME:
+            account = Account(launch.owner, numbers, home_of(launch, mounted=launch.home is not None))
+        else:
+            account = Account("task", numbers, "/")
+        accounts = await self._users.with_account(self._engine, image, account, container=name)
+        content = await asyncio.to_thread(
+            self._parcel.archive, launch.credential, owner=numbers.user, group=numbers.group, accounts=accounts
+        )
+        await self._engine.put_archive(name, "/", content)
         await report(Progress(code="prepared", sentence="The container got its credential."))
-
-    def _read_helper(self) -> bytes | None:
-        # The path comes from the database, which `web` writes; a task gets no file that not everybody may read anyway.
-        if not self._helper.is_file() or not self._helper.stat().st_mode & stat.S_IROTH:
-            return None
-        return self._helper.read_bytes()
 
     async def _delete(self, name: str) -> None:
         try:

@@ -9,11 +9,16 @@ from specola.domain.task import TaskId
 __all__ = [
     "ARCHITECTURE",
     "CREDENTIAL",
+    "FILES",
     "FOLDER",
+    "GUARD",
     "HELPER",
     "INSTALLATION",
+    "LOADER",
+    "LOGIN",
     "PORTS",
     "REFERENCE",
+    "RUNNER",
     "TASK",
     "Names",
 ]
@@ -27,6 +32,11 @@ REFERENCE = "org.specola.reference"
 FOLDER = ".specola"
 CREDENTIAL = f"/{FOLDER}/credential"
 HELPER = f"/{FOLDER}/busybox"
+RUNNER = f"/{FOLDER}/run"
+LOGIN = f"/{FOLDER}/login"
+GUARD = f"/{FOLDER}/guard"
+FILES = f"/{FOLDER}/files"
+LOADER = f"{FILES}/loader"
 
 
 @dataclass(frozen=True, slots=True)

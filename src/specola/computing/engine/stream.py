@@ -2,12 +2,16 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 
 from specola.computing.engine.api import Engine
-from specola.computing.engine.frames import frames
+from specola.computing.engine.frames import frame
 
-__all__ = ["ExecStream", "run"]
+__all__ = ["DETACH", "ExecStream"]
+
+# Engines give a connection up when they read certain keys in it, ctrl-p and ctrl-q unless told otherwise, Podman also
+# without a terminal; and they cannot be told that there are none. Nobody sends these.
+DETACH = ",".join(["ctrl-^"] * 16)
 
 
 class ExecStream:
@@ -15,22 +19,24 @@ class ExecStream:
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writer = writer
-        self._frames = self._output(reader)
+        self._reader = reader
         self._rest = b""
 
     @classmethod
-    async def open(cls, engine: Engine, container: str, command: Sequence[str]) -> "ExecStream":
-        """Start `command` in the container and take over its input and output."""
+    async def open(cls, engine: Engine, container: str, command: Sequence[str], *, user: str = "0") -> "ExecStream":
+        """Start `command` in the container and take over its input and output; an empty `user` is the container's own."""
         execution = await engine.docker.containers.container(container).exec(
-            list(command), stdin=True, stdout=True, stderr=True, user="0"
+            list(command), stdin=True, stdout=True, stderr=True, user=user, detach_keys=DETACH
         )
         reader, writer = await engine.hijack(f"exec/{execution.id}/start", {"Detach": False, "Tty": False})
         return cls(reader, writer)
 
     async def read(self, most: int = 65536) -> bytes:
         """Return up to `most` bytes of the command's output; empty at its end."""
-        if not self._rest:
-            self._rest = await anext(self._frames, b"")
+        with contextlib.suppress(EOFError, OSError):
+            while not self._rest and (found := await frame(self._reader)) is not None:
+                if found[0] == "stdout":
+                    self._rest = found[1]
         data, self._rest = self._rest[:most], self._rest[most:]
         return data
 
@@ -46,27 +52,6 @@ class ExecStream:
 
     async def close(self) -> None:
         """Give the stream up; the command ends with it."""
-        await self._frames.aclose()
         self._writer.close()
         with contextlib.suppress(OSError):
             await self._writer.wait_closed()
-
-    async def _output(self, reader: asyncio.StreamReader) -> AsyncGenerator[bytes, None]:
-        with contextlib.suppress(EOFError, OSError):
-            async for stream, data in frames(reader):
-                if stream == "stdout" and data:
-                    yield data
-
-
-async def run(engine: Engine, container: str, command: Sequence[str]) -> tuple[int, bytes, bytes]:
-    """Run `command` in a container to its end; return exit code, output and error output."""
-    execution = await engine.docker.containers.container(container).exec(list(command), stdout=True, stderr=True)
-    reader, writer = await engine.hijack(f"exec/{execution.id}/start", {"Detach": False, "Tty": False})
-    output = {"stdout": bytearray(), "stderr": bytearray()}
-    try:
-        async for stream, data in frames(reader):
-            output[stream] += data
-    finally:
-        writer.close()
-    code = (await execution.inspect()).get("ExitCode")
-    return int(code if code is not None else -1), bytes(output["stdout"]), bytes(output["stderr"])

@@ -1,4 +1,4 @@
-"""Which numbers a container's processes will have, as its image says."""
+"""Which numbers a container's processes will have, and what its list of users says of them."""
 
 import contextlib
 import io
@@ -13,7 +13,7 @@ from specola.computing.engine.errors import is_missing
 from specola.computing.engine.images import Image
 from specola.domain.errors import LaunchError
 
-__all__ = ["Numbers", "Users"]
+__all__ = ["Account", "Numbers", "Users"]
 
 ACCOUNTS = "/etc/passwd"
 MOST = 1024**2
@@ -27,11 +27,25 @@ class Numbers:
     group: int
 
 
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user as a system's list has it: name, numbers, home. No shell is named: which there is, nobody knows here."""
+
+    name: str
+    numbers: Numbers
+    home: str
+
+    def line(self) -> str:
+        """Return its line of passwd(5)."""
+        return f"{self.name}:x:{self.numbers.user}:{self.numbers.group}:{self.name}:{self.home}:\n"
+
+
 class Users:
     """Finds the numbers of images' users; those that are names stand in a file of the image, which is read once."""
 
     def __init__(self) -> None:
         self._known: dict[str, Numbers] = {}
+        self._lists: dict[str, str | None] = {}
 
     async def of(self, engine: Engine, image: Image, *, scratch: str) -> Numbers:
         """Return the numbers that the image's own user has.
@@ -55,13 +69,39 @@ class Users:
             self._known[image.id] = _look_up(image.user, await _passwd(engine, image.id, scratch))
         return self._known[image.id]
 
+    async def with_account(self, engine: Engine, image: Image, account: Account, *, container: str) -> str | None:
+        """Return a container's list of users with one more, or None if it stays as it is.
+
+        Many programs refuse to work for a number that the list does not know, OpenSSH's among them.
+
+        Parameters
+        ----------
+        container
+            A container of that image, to read its list from.
+        """
+        if image.id not in self._lists:
+            self._lists[image.id] = await _read(engine, container)
+        known = self._lists[image.id]
+        if known is None or any(line.split(":")[2:3] == [str(account.numbers.user)] for line in known.splitlines()):
+            return None
+        root = Account("root", Numbers(0, 0), "/root").line() if not known and account.numbers.user else ""
+        return f"{known}{'' if known.endswith(chr(10)) or not known else chr(10)}{root}{account.line()}"
+
 
 async def _passwd(engine: Engine, image: str, scratch: str) -> str:
-    """Read an image's list of users; empty if it has none, or one that no image has (a link, a folder, a huge file)."""
+    """Read an image's list of users."""
     await _delete(engine.docker, scratch)
     await engine.docker.containers.create({"Image": image, "Cmd": ["never-started"], "User": "0"}, name=scratch)
     try:
-        async with engine.stream(f"containers/{scratch}/archive", {"path": ACCOUNTS}) as content:
+        return await _read(engine, scratch) or ""
+    finally:
+        await _delete(engine.docker, scratch)
+
+
+async def _read(engine: Engine, container: str) -> str | None:
+    """Read a container's list of users: empty if it has none, None if it has one that no image has (a link, a huge file)."""
+    try:
+        async with engine.stream(f"containers/{container}/archive", {"path": ACCOUNTS}) as content:
             tar = b""
             while len(tar) < MOST and (piece := await content.read(MOST)):
                 tar += piece
@@ -70,18 +110,16 @@ async def _passwd(engine: Engine, image: str, scratch: str) -> str:
         if is_missing(error):
             return ""
         raise
-    finally:
-        await _delete(engine.docker, scratch)
 
 
-def _text(tar: bytes) -> str:
+def _text(tar: bytes) -> str | None:
     try:
         with tarfile.open(fileobj=io.BytesIO(tar)) as opened:
             member = opened.next()
             file = opened.extractfile(member) if member is not None and member.isreg() else None
-            return file.read().decode(errors="replace") if file else ""
-    except tarfile.TarError:
-        return ""
+            return file.read().decode() if file else None
+    except (tarfile.TarError, UnicodeDecodeError):
+        return None
 
 
 async def _delete(docker: Docker, name: str) -> None:

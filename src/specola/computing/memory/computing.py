@@ -1,10 +1,11 @@
 """The verbs of a computing of kind `memory`."""
 
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 from specola.clock import Clock
+from specola.computing.memory.commands import MemoryCommand
 from specola.computing.memory.config import MemorySettings
 from specola.computing.memory.serving import Listener, echo, speak_http
 from specola.computing.memory.world import Container, World
@@ -20,11 +21,18 @@ from specola.domain.computing import (
     Phase,
     Probe,
     Progress,
+    Terminal,
     Usage,
 )
-from specola.domain.errors import ComputingUnreachableError, ImageArchitectureError, ImageUnknownError, NoSpaceError
+from specola.domain.errors import (
+    ComputingUnreachableError,
+    ImageArchitectureError,
+    ImageUnknownError,
+    NoSpaceError,
+    TaskNotRunningError,
+)
 from specola.domain.task import TaskId
-from specola.ports.computing import Report, Stream
+from specola.ports.computing import NOTHING, Report, Running, Stream
 
 __all__ = ["MemoryComputing"]
 
@@ -53,7 +61,15 @@ class MemoryComputing:
                 cpus=self._settings.cpus,
                 memory=self._settings.memory,
                 capabilities=frozenset(
-                    {Capability.LOGS, Capability.USAGE, Capability.WATCH, Capability.IMAGES, Capability.DIRECT_TCP}
+                    {
+                        Capability.LOGS,
+                        Capability.EXECUTE,
+                        Capability.TERMINAL,
+                        Capability.USAGE,
+                        Capability.WATCH,
+                        Capability.IMAGES,
+                        Capability.DIRECT_TCP,
+                    }
                 ),
             )
 
@@ -163,6 +179,30 @@ class MemoryComputing:
             if reference not in self._world.images:
                 raise ImageUnknownError(reference)
             return self._world.images[reference][0]
+
+    async def execute(
+        self,
+        handle: Handle,
+        command: Sequence[str],
+        *,
+        terminal: Terminal | None = None,
+        environment: Mapping[str, str] = NOTHING,
+    ) -> Running:
+        """Start one of the few commands that `shell.py` knows; without a command, the shell itself."""
+        self._ask()
+        container = self._world.containers.get(handle)
+        if container is None or container.phase is not Phase.RUNNING:
+            raise TaskNotRunningError
+        running = MemoryCommand(
+            command=command,
+            terminal=terminal,
+            environment={**container.launch.environment, "SPECOLA_TASK": container.launch.task, **environment},
+            clock=self._clock,
+            others=lambda: [line for one in container.commands for line in one.lines],
+            over=container.commands.discard,
+        )
+        container.commands.add(running)
+        return running
 
     def _ask(self) -> None:
         if not self._world.reachable:

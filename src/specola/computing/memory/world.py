@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from specola.clock import Clock
+from specola.computing.memory.commands import MemoryCommand
 from specola.computing.memory.images import IMAGES, Script
 from specola.computing.memory.serving import Counter, Listener
 from specola.domain.computing import Handle, ImageDetails, Launch, LogLine, Observation, Phase
 from specola.domain.task import TaskId
 
 __all__ = ["Container", "Script", "World"]
+
+KILLED = 137  # 128 + SIGKILL
 
 
 @dataclass(slots=True, kw_only=True)
@@ -34,6 +37,7 @@ class Container:
     lines: list[LogLine] = field(default_factory=list)
     listeners: dict[int, Listener] = field(default_factory=dict)
     addresses: dict[int, tuple[str, int]] = field(default_factory=dict)
+    commands: set[MemoryCommand] = field(default_factory=set)
     traffic: Counter = field(default_factory=Counter)
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
@@ -112,6 +116,8 @@ class World:
             listener.close()
         container.listeners.clear()
         container.addresses.clear()
+        for command in list(container.commands):
+            await command.cut(KILLED)
         async with container.changed:
             container.phase, container.ended = Phase.ENDED, self.clock.now()
             container.exit_code, container.reason, container.sentence = exit_code, reason, sentence

@@ -1,0 +1,100 @@
+"""What is placed in each container before it starts: its credential, the helper with its scripts, the file server."""
+
+import io
+import tarfile
+from pathlib import Path
+
+from specola.computing.engine.fileserver import FileServer, readable
+from specola.computing.engine.names import CREDENTIAL, FILES, FOLDER, GUARD, HELPER, LOGIN, RUNNER
+
+__all__ = ["Parcel"]
+
+SCRIPTS = Path(__file__).with_name("inside")
+ACCOUNTS = "/etc/passwd"
+# A tar ends with two empty blocks.
+END = bytes(2 * tarfile.BLOCKSIZE)
+
+Stamp = tuple[str, int, int]
+
+
+class Parcel:
+    """Makes the tar that is unpacked into a container. What all containers get is read again only when it has changed.
+
+    Parameters
+    ----------
+    helper
+        The static program; where it is missing, or not everybody may read it, containers get the credential alone.
+    files
+        The file server; where a part of it is missing, containers do without.
+    """
+
+    def __init__(self, *, helper: Path, files: FileServer) -> None:
+        self._helper = helper
+        self._files = files
+        self._stamps: tuple[Stamp, ...] = ()
+        self._parts: dict[str, Path] = {}
+        self._common = b""
+
+    def archive(self, credential: str, *, owner: int, group: int, accounts: str | None = None) -> io.BytesIO:
+        """Return the tar for one container.
+
+        Parameters
+        ----------
+        credential
+            The task's secret, which only `owner` and `group`, the numbers of the container's user, can read.
+        accounts
+            The list of users that the container gets in place of its image's; None: it keeps that.
+        """
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT) as tar:
+            _folder(tar, FOLDER)
+            _add(tar, CREDENTIAL, credential.encode(), mode=0o400, owner=owner, group=group)
+            if accounts is not None:
+                _add(tar, ACCOUNTS, accounts.encode(), mode=0o644)
+            end = tar.offset
+        return io.BytesIO(buffer.getvalue()[:end] + self._shared() + END)
+
+    def _shared(self) -> bytes:
+        """Return the entries that are the same for every container."""
+        stamps = tuple(map(_stamp, (self._helper, self._files.program, *self._parts.values())))
+        if stamps != self._stamps or not self._common:
+            self._parts = self._files.parts()
+            self._stamps = tuple(map(_stamp, (self._helper, self._files.program, *self._parts.values())))
+            self._common = self._pack()
+        return self._common
+
+    def _pack(self) -> bytes:
+        if not readable(self._helper):
+            return b""
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT) as tar:
+            _add(tar, HELPER, self._helper.read_bytes(), mode=0o755)
+            for path in (RUNNER, LOGIN, GUARD):
+                _add(tar, path, (SCRIPTS / Path(path).name).read_bytes(), mode=0o755)
+            if self._parts:
+                _folder(tar, FILES)
+            for name, file in self._parts.items():
+                _add(tar, f"{FILES}/{name}", file.read_bytes(), mode=0o755)
+            end = tar.offset
+        return buffer.getvalue()[:end]
+
+
+def _stamp(file: Path) -> Stamp:
+    """Return what changes when a file does."""
+    try:
+        seen = file.stat()
+    except OSError:
+        return (str(file), 0, 0)
+    return (str(file), seen.st_mtime_ns, seen.st_mode)
+
+
+def _folder(tar: tarfile.TarFile, path: str) -> None:
+    info = tarfile.TarInfo(path.removeprefix("/"))
+    info.type, info.mode = tarfile.DIRTYPE, 0o755
+    tar.addfile(info)
+
+
+def _add(tar: tarfile.TarFile, path: str, data: bytes, *, mode: int, owner: int = 0, group: int = 0) -> None:
+    info = tarfile.TarInfo(path.removeprefix("/"))
+    info.size, info.mode, info.uid, info.gid = len(data), mode, owner, group
+    tar.addfile(info, io.BytesIO(data))
