@@ -10,8 +10,9 @@ import pytest
 from specola.connector.ssh.asking import Entered
 from specola.connector.ssh.forwards import interface_at
 from specola.domain.errors import PortRefusedError
+from tests.support.openssh import SECONDS
 from tests.support.ports import free_port
-from tests.support.ssh_stage import SECONDS, SshStage, open_ssh_stage
+from tests.support.ssh_stage import SshStage, open_ssh_stage
 
 pytestmark = pytest.mark.anyio
 

@@ -12,7 +12,8 @@ import pytest
 from specola.domain.person import Scope
 from specola.domain.task import TaskState
 from specola.openssh import read_key
-from tests.support.ssh_stage import NAMES, SECONDS, SshStage, open_ssh_stage
+from tests.support.openssh import SECONDS
+from tests.support.ssh_stage import NAMES, SshStage, open_ssh_stage
 from tests.support.sshkeys import pair, rsa_pair
 
 pytestmark = pytest.mark.anyio
@@ -42,6 +43,19 @@ async def test_the_authority_alone_makes_the_host_known(stage: SshStage) -> None
     (stage.folder / "other").write_text(f"@cert-authority [localhost]:{stage.port} {other}\n")
     wrong = await stage.run(stage.ssh("echo hi", known="other"))
     assert (wrong.code, wrong.out) == (255, b"")
+
+
+async def test_openssh_is_given_the_fastest_cipher_and_others_have_a_choice(stage: SshStage) -> None:
+    ran = await stage.run(stage.ssh("-v", "--", "true"))
+    assert "cipher: aes128-gcm@openssh.com" in ran.err
+    reader, writer = await asyncio.open_connection("127.0.0.1", stage.port)
+    writer.write(b"SSH-2.0-Other_1.0\r\n")
+    await reader.readline()
+    offered = await reader.readuntil(b"chacha20-poly1305@openssh.com")
+    assert b"aes128-gcm@openssh.com" in offered
+    assert b"zlib" not in offered
+    assert b"kex-strict-s-v00@openssh.com" in offered
+    writer.close()
 
 
 async def test_the_certificate_is_good_for_no_other_name(stage: SshStage) -> None:

@@ -5,6 +5,7 @@ import base64
 import logging
 from collections import Counter
 from dataclasses import dataclass
+from typing import cast
 
 import asyncssh
 import structlog
@@ -186,7 +187,8 @@ class Porter(asyncio.Protocol):
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport), "it is a TCP connection"
+        # It is a TCP connection; uvloop's transports do not say so by their class.
+        transport = cast("asyncio.Transport", transport)
         peer = transport.get_extra_info("peername")
         if not peer or not self._door.admits(str(peer[0])):
             transport.abort()
