@@ -10,7 +10,7 @@ from starlette.responses import Response, StreamingResponse
 from specola.domain.computing import LogLine
 from specola.domain.errors import MissingError, SpecolaError
 from specola.domain.person import Actor
-from specola.domain.task import TaskState
+from specola.domain.task import Task, TaskState
 from specola.factory import Services
 from specola.storage.changes import Change, Topic
 from specola.web.live import batches, event_stream, feed_of, fragments, message, swap
@@ -26,6 +26,7 @@ USE_SECONDS = 3.0
 FAILED_LINES = 30
 PATIENCE_SECONDS = 2.0
 MOST_LINES = 2000
+STANDARD_PORT = 22
 
 router = APIRouter()
 
@@ -155,7 +156,17 @@ async def _context(services: Services, actor: Actor, name: str, tab: str) -> dic
         "now": services.clock.now(),
         "shown": None,
         "mine": task.owner == actor.person.id,
+        "ssh": _ssh(services, task),
     }
+
+
+def _ssh(services: Services, task: Task) -> str:
+    """Return the command line that opens a shell in a task; empty where there is no way to."""
+    settings = services.settings
+    if not settings.ssh_port or not task.is_live:
+        return ""
+    port = f" -p {settings.ssh_port}" if settings.ssh_port != STANDARD_PORT else ""
+    return f"ssh {task.id}@{settings.ssh_names[0]}{port}"
 
 
 def _wants_lines(state: TaskState, tab: str) -> bool:
