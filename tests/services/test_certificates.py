@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from specola.authority import Authority
+from specola.authorities.tls import TlsAuthority
 from specola.cli.certificates import new_key
 from specola.clock import ManualClock
 from specola.domain.errors import (
@@ -45,7 +45,7 @@ async def ada(house: House) -> Actor:
 
 @pytest.fixture
 def certificates(store: Store, clock: ManualClock, tmp_path: Path) -> Certificates:
-    authority = Authority.fresh(installation="abc", now=clock.now())
+    authority = TlsAuthority.fresh(installation="abc", now=clock.now())
     return Certificates(store=store, clock=clock, authority=authority, server=tmp_path / "public.crt")
 
 
@@ -148,7 +148,7 @@ async def test_who_gets_none(house: House, ada: Actor, certificates: Certificate
     await house.people.revoke_token(ada, actor.token)
     with pytest.raises(UnauthenticatedError):
         await issued(certificates, actor)
-    authority = Authority.fresh(installation="abc", now=clock.now())
+    authority = TlsAuthority.fresh(installation="abc", now=clock.now())
     without = Certificates(store=house.store, clock=clock, authority=authority, server=None)
     with pytest.raises(NoTlsError):
         await issued(without, ada)

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from specola.authority import Authority, asked_key, private_root
+from specola.authorities.tls import TlsAuthority, asked_key, private_root
 from specola.domain.errors import InvalidError, KeyFileError, SealError
 from specola.secrets import Sealer
 from tests.support.certificates import client_files, make_certificate
@@ -29,26 +29,26 @@ def asked(key: Key) -> str:
     return request.public_bytes(Encoding.PEM).decode()
 
 
-def make(path: Path) -> Authority:
-    return Authority.make(path, SEALER, installation="abc", now=NOW)
+def make(path: Path) -> TlsAuthority:
+    return TlsAuthority.make(path, SEALER, installation="abc", now=NOW)
 
 
 def test_it_is_made_once_and_kept_sealed(tmp_path: Path) -> None:
     path = tmp_path / "authority"
     with ThreadPoolExecutor(4) as pool:
         made = {one.certificate for one in pool.map(make, [path] * 8)}
-    assert made == {Authority.read(path, SEALER).certificate}
+    assert made == {TlsAuthority.read(path, SEALER).certificate}
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [one.name for one in tmp_path.iterdir()] == ["authority"]
     assert b"PRIVATE" not in path.read_bytes()
     with pytest.raises(SealError):
-        Authority.read(path, Sealer(bytes([1] * 32)))
+        TlsAuthority.read(path, Sealer(bytes([1] * 32)))
     with pytest.raises(KeyFileError):
-        Authority.read(tmp_path / "nothing", SEALER)
+        TlsAuthority.read(tmp_path / "nothing", SEALER)
 
 
 def test_a_certificate_is_for_clients_and_for_its_time() -> None:
-    authority = Authority.fresh(installation="abc", now=NOW)
+    authority = TlsAuthority.fresh(installation="abc", now=NOW)
     key = ec.generate_private_key(ec.SECP256R1()).public_key()
     serial, text = authority.sign(key, name="ada", now=NOW, expires=NOW + timedelta(hours=2))
     signed, root = (
@@ -80,7 +80,7 @@ def test_a_certificate_is_for_clients_and_for_its_time() -> None:
 def test_good_keys_are_signed(key: Key) -> None:
     found = asked_key(asked(key))
     assert found == key.public_key()
-    Authority.fresh(installation="abc", now=NOW).sign(found, name="ada", now=NOW, expires=NOW)
+    TlsAuthority.fresh(installation="abc", now=NOW).sign(found, name="ada", now=NOW, expires=NOW)
 
 
 def test_weak_keys_and_what_is_no_request_are_refused(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_weak_keys_and_what_is_no_request_are_refused(tmp_path: Path) -> None:
 def test_a_private_root_is_found_in_a_servers_files(tmp_path: Path) -> None:
     alone, _ = make_certificate(tmp_path, "platform.test")
     assert private_root(alone) == alone.read_text()
-    authority = Authority.fresh(installation="abc", now=datetime.now(UTC))
+    authority = TlsAuthority.fresh(installation="abc", now=datetime.now(UTC))
     files = client_files(tmp_path, authority)
     assert private_root(files.certificate) is None
     chain = tmp_path / "chain"
