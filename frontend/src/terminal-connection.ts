@@ -2,7 +2,7 @@
 
 const ADDRESS = "/.specola/terminal";
 const FIRST_PAUSE = 250;
-const LAST_PAUSE = 5000;
+const LAST_PAUSE = 2000;
 /** Bytes shown after which the session is told so; it sends no more than a few times this ahead. */
 const TELL = 32 * 1024;
 

@@ -4,8 +4,10 @@
 export function stylesByObjectModel(): void {
   const create = document.createElement.bind(document) as (name: string, options?: ElementCreationOptions) => HTMLElement;
   document.createElement = ((name: string, options?: ElementCreationOptions): HTMLElement => {
-    const element = create(name, options);
-    if (name.toLowerCase() === "style") adopt(element);
+    if (name.toLowerCase() !== "style") return create(name, options);
+    // Even an empty style element is refused, so it is another that shows nothing.
+    const element = create("template");
+    adopt(element);
     return element;
   }) as typeof document.createElement;
   const set = Element.prototype.setAttribute;

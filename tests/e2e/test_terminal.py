@@ -155,7 +155,7 @@ async def test_connector_that_is_killed_is_told_and_another_terminal_offered(
     await typed(page, "echo before")
     await shows(page, r"^before$")
     await platform.kill("connector")
-    await expect(page.get_by_text("This terminal is gone.")).to_be_visible()
+    await expect(page.get_by_text("This terminal is gone.")).to_be_visible(timeout=SECONDS)
     await picture(page, "terminal-gone")
     await page.get_by_role("button", name="New terminal").last.click()
     await expect(page.locator("#state")).to_have_text("Connected")
