@@ -1,11 +1,13 @@
 """What is learnt about a machine, its sockets and its refusals, read without an engine."""
 
+import asyncio
 import os
 from pathlib import Path
 
 import pytest
 from aiodocker.exceptions import DockerError
 
+from specola.computing.engine.entering import connect
 from specola.computing.engine.errors import ContainerGoneError, NameInUseError, translated
 from specola.computing.engine.quirks import Memory, Quirks, lacking
 from specola.computing.engine.sockets import HERE, Process, inside, listeners, open_ports, read
@@ -82,6 +84,7 @@ def test_listeners_of_this_host_are_never_taken_for_a_tasks() -> None:
 def test_later_process_with_the_same_number_is_another() -> None:
     here = Process(os.getpid(), "0")
     assert here.open_ports() is None
+    assert asyncio.run(connect(here, "127.0.0.1", 80)) is None
 
 
 def test_process_that_is_gone_tells_nothing_about_its_ports() -> None:

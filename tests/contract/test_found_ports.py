@@ -7,6 +7,7 @@ import pytest
 
 from specola.computing.engine.ports import Ports
 from specola.computing.kinds import open_computing
+from specola.computing.tcp import SocketStream
 from specola.connector.directory import Directory, Way
 from specola.connector.relay import Relays
 from specola.connector.scout import Scout
@@ -96,3 +97,30 @@ async def test_host_is_asked_for_a_container_only_once_while_it_runs(engine: Eng
     await engine.engine.close()
     assert await shows()
     ports.forget(handle)
+
+
+async def test_nothing_is_started_inside_to_reach_loopback_from_this_host(engine: EnginePlace) -> None:
+    handle = await engine.launch(engine.shell("nc -ll -p 9800 -e sleep 1000 & exec sleep 1000"))
+    ports = Ports(engine.engine, local=True)
+
+    async def shows() -> bool:
+        return await ports.look([handle]) == {handle: {9800: False}}
+
+    await until(shows)
+    stream = await engine.computing.dial(handle, 9800)
+    assert isinstance(stream, SocketStream)
+    await stream.close()
+    assert not [one for one in await processes(engine, handle) if "busybox nc" in one]
+    near = await ports.connect(handle, "127.0.0.1", 9800)
+    assert near is not None
+    await near.close()
+    with pytest.raises(ConnectionRefusedError):
+        await ports.connect(handle, "127.0.0.1", 9801)
+    await engine.kill(handle)
+    await engine.ended(handle)
+    assert await ports.connect(handle, "127.0.0.1", 9800) is None
+
+
+async def processes(engine: EnginePlace, handle: str) -> list[str]:
+    told = await engine.engine.get(f"containers/{handle}/top", {"ps_args": "ax"})
+    return [" ".join(one) for one in told["Processes"]]

@@ -155,7 +155,7 @@ class EngineComputing:
         return {one["Labels"][TASK]: Names.handle(one) for one in found if TASK in one["Labels"]}
 
     async def dial(self, handle: Handle, port: int) -> Stream:
-        """Connect to the container's own address or published port; else relay by the helper inside it.
+        """Connect to the container's own address or published port; else from inside its network; else by the helper in it.
 
         Many servers listen on the container's own loopback only. Then its address refuses, and a published port (of an
         engine without root) accepts and breaks off, so for the latter the kernel is asked first.
@@ -171,6 +171,8 @@ class EngineComputing:
                     raise ComputingUnreachableError(self.name, f"nothing listens on port {port} of the task")
                 if address is not None and (where is None or where - HERE):
                     return await SocketStream.connect(*address)
+                if near := await self._ports.connect(handle, inside(where), port):
+                    return near
                 return await ExecStream.open(self._engine, handle, [HELPER, "nc", inside(where), str(port)])
         except ContainerGoneError as error:
             raise ComputingUnreachableError(self.name, "the task is not running") from error

@@ -2,14 +2,17 @@
 
 import asyncio
 from collections.abc import Collection, Mapping
+from typing import Any
 
 from aiodocker.exceptions import DockerError
 
 from specola.computing.engine.api import Engine
+from specola.computing.engine.entering import connect
 from specola.computing.engine.errors import NO_CONNECTION
 from specola.computing.engine.names import HELPER
 from specola.computing.engine.sockets import Process, open_ports
 from specola.computing.engine.stream import ExecStream
+from specola.computing.tcp import SocketStream
 from specola.domain.computing import Handle
 from specola.threads import in_thread
 
@@ -46,6 +49,20 @@ class Ports:
         met = await asyncio.gather(*(one(handle) for handle in others))
         return found | {handle: ports for handle, ports in zip(others, met, strict=True) if ports is not None}
 
+    async def connect(self, handle: Handle, host: str, port: int) -> SocketStream | None:
+        """Connect from inside a container's network; None: that cannot be done from here.
+
+        Raises
+        ------
+        OSError
+            Nobody accepts connections there.
+        """
+        process = self._processes.get(handle)
+        if process is None or not process.is_there():
+            process = await self._process(handle, await self._state(handle))
+        made = None if process is None else await connect(process, host, port)
+        return None if made is None else await SocketStream.over(made)
+
     def forget(self, handle: Handle) -> None:
         """Forget a container that was removed."""
         self._processes.pop(handle, None)
@@ -53,19 +70,28 @@ class Ports:
     async def _meet(self, handle: Handle) -> Found | None:
         """Look at a container whose process is not known; None: it does not run, or not any more."""
         try:
-            state = (await self._engine.docker.containers.container(handle).show())["State"]
+            state = await self._state(handle)
             if not state.get("Running"):
                 return None
-            if self._local:
-                process = await in_thread(Process.find, int(state.get("Pid") or 0))
-                if process is not None:
-                    self._processes[handle] = process
-                    return await in_thread(process.open_ports)
+            process = await self._process(handle, state)
+            if process is not None:
+                return await in_thread(process.open_ports)
             return open_ports(await self._tables(handle))
         except DockerError as error:
             if error.status == NO_CONNECTION:
                 raise
             return None
+
+    async def _state(self, handle: Handle) -> Mapping[str, Any]:
+        state: Mapping[str, Any] = (await self._engine.docker.containers.container(handle).show())["State"]
+        return state
+
+    async def _process(self, handle: Handle, state: Mapping[str, Any]) -> Process | None:
+        """Find a container's first process on this machine, and remember it."""
+        process = await in_thread(Process.find, int(state.get("Pid") or 0)) if self._local else None
+        if process is not None:
+            self._processes[handle] = process
+        return process
 
     async def _tables(self, handle: Handle) -> list[str]:
         """Let the helper tell the kernel's tables, of which the beginning is enough."""

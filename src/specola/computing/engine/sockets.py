@@ -48,10 +48,17 @@ class Process:
         try:
             for name in TABLES:
                 found += _listening(PROC / str(self.number) / "net" / name)
-            # Asked last: what was read before was its own.
-            return open_ports(found) if _started(self.number) == self.started else None
         except OSError:
             return None
+        # Asked last: what was read before was its own.
+        return open_ports(found) if self.is_there() else None
+
+    def is_there(self) -> bool:
+        """Tell whether it has not ended."""
+        try:
+            return _started(self.number) == self.started
+        except OSError:
+            return False
 
 
 def listeners(process: int, port: int) -> frozenset[str] | None:
