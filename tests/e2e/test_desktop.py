@@ -42,7 +42,11 @@ HOSTILE = """() => {
     send(251, 0, 2, 88, 1, 144, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 88, 1, 144, 0, 0, 0, 0);
 }"""
 REMEMBER_SOCKETS = """window.sockets = [];
-window.WebSocket = class extends WebSocket { constructor(...given) { super(...given); window.sockets.push(this); } };"""
+window.WebSocket = new Proxy(WebSocket, { construct(made, given) {
+    const socket = new made(...given);
+    window.sockets.push(socket);
+    return socket;
+} });"""
 
 
 @pytest.fixture
@@ -332,12 +336,13 @@ async def opens_the_table(screen: Screen, pictures: Path) -> None:
     """Press TOPCAT's button for a table's cells: a window with rows of numbers opens."""
 
     async def control_window() -> bool:
-        return (await screen.look(700, 500, 100, 60)).mean > 150
+        return (await screen.look(230, 120, 400, 200)).mean > 150
 
-    async def browser_window() -> bool:
-        cells = await screen.look(400, 480, 600, 180)
-        return cells.mean > 180 and cells.spread > 40
+    async def cells() -> bool:
+        # Below TOPCAT's first window, where the desktop was empty.
+        return (await screen.look(100, 350, 600, 35)).mean > 150
 
     await screen.until(control_window, what="TOPCAT's window")
-    await screen.press_until(459, 339, browser_window, what="the window with the table's cells")
+    assert not await cells()
+    await screen.press_until(162, 60, cells, what="the window with the table's cells")
     await screen.page.screenshot(path=pictures / "topcat.png")
