@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,6 +151,7 @@ async def test_ds9_is_worked_with_and_shown_and_topcat_opens_its_table(
     assert await broken_rules(screen.page) == []
     await follows_the_window(screen, pictures)
     await survives_a_reload(screen)
+    await connects_again(screen, platform)
     await is_shown_to_a_guest(browser, home, screen, platform, inside, pictures)
     assert complaints == []
 
@@ -263,11 +265,22 @@ async def survives_a_reload(screen: Screen) -> None:
     """Load the page again: the desktop is as it was."""
     await screen.page.reload()
     await screen.connected()
+    await screen.until(lambda: has_colours(screen), what="the desktop as it was")
 
-    async def as_before() -> bool:
-        return await screen.size() == (1280, 815) and (await screen.look(*PICTURE)).coloured > 0.05
 
-    await screen.until(as_before, what="the desktop as it was")
+async def connects_again(screen: Screen, platform: Installed) -> None:
+    """Lose the gateway: the page says so, and has the desktop back by itself."""
+    state = screen.page.locator("#state")
+    await platform.kill("gateway")
+    await expect(state).to_have_text("Interrupted")
+    await expect(screen.page.locator("#notice-text")).to_have_text(re.compile(r"Trying again in \d+ s\.$"))
+    await screen.connected()
+    await screen.until(lambda: has_colours(screen), what="the desktop as it was")
+
+
+async def has_colours(screen: Screen) -> bool:
+    """Tell whether the picture in the colours of heat is there."""
+    return await screen.size() == (1280, 815) and (await screen.look(*PICTURE)).coloured > 0.05
 
 
 async def is_shown_to_a_guest(
