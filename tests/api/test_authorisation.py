@@ -31,6 +31,7 @@ ADMINISTRATION = Rule(scope=Scope.ADMINISTRATION, administrators=True)
 
 TABLE = {
     "GET /health": ANYONE,
+    "GET /ssh/authority": ANYONE,
     "POST /sessions": ANYONE,
     "POST /sessions/by-link": ANYONE,
     "POST /invitations/read": ANYONE,
@@ -38,12 +39,14 @@ TABLE = {
     "GET /whoami": SIGNED_IN,
     "DELETE /sessions/current": SIGNED_IN,
     "DELETE /tokens/{token}": SIGNED_IN,
+    "DELETE /account/keys/{key}": SIGNED_IN,
     "PATCH /account": BY_HAND,
     "PUT /account/password": BY_HAND,
     "POST /tokens": BY_HAND,
     "DELETE /sessions/{session}": BY_HAND,
     "GET /sessions": READ,
     "GET /tokens": READ,
+    "GET /account/keys": READ,
     "GET /tasks": READ,
     "GET /tasks/{task}": READ,
     "GET /tasks/{task}/events": READ,
@@ -66,6 +69,8 @@ TABLE = {
     "POST /account/certificates": CONNECT,
     "DELETE /account/certificates/{serial}": CONNECT,
     "GET /account/certificates": READ,
+    "POST /account/keys": CONNECT,
+    "POST /account/ssh-certificates": CONNECT,
     "POST /software": SOFTWARE,
     "POST /software/drafts": SOFTWARE,
     "PUT /software/{name}/definition": SOFTWARE,
@@ -88,7 +93,7 @@ BODIES: dict[str, object] = {
     "PATCH /people/{name}": {"disabled": False},
     "POST /invitations": {},
 }
-PLACES = ("task", "interface", "name", "session", "token", "invitation", "serial")
+PLACES = ("task", "interface", "name", "session", "token", "invitation", "serial", "key")
 
 
 async def ask(client: httpx.AsyncClient, operation: str) -> httpx.Response:

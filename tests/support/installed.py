@@ -51,6 +51,7 @@ class Installed:
 
     data: Path
     port: int
+    ssh_port: int
     environment: dict[str, str]
     process: asyncio.subprocess.Process
     lines: list[str] = field(default_factory=list)
@@ -143,11 +144,12 @@ class Installed:
 @asynccontextmanager
 async def installed(data: Path, *, engine: str, port: int | None = None) -> AsyncIterator[Installed]:
     """Run the platform in `data` over the engine at the address `engine` for the body."""
-    port = port or free_port()
+    port, ssh_port = port or free_port(), free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SPECOLA_")} | {
         "SPECOLA_DATA": str(data),
         "SPECOLA_BIND": f"127.0.0.1:{port}",
         "SPECOLA_ENGINE": engine,
+        "SPECOLA_SSH_BIND": f"127.0.0.1:{ssh_port}",
     }
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -159,7 +161,7 @@ async def installed(data: Path, *, engine: str, port: int | None = None) -> Asyn
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    platform = Installed(data=data, port=port, environment=environment, process=process)
+    platform = Installed(data=data, port=port, ssh_port=ssh_port, environment=environment, process=process)
     ready = asyncio.Event()
     reading = asyncio.create_task(_read(platform, ready))
     try:

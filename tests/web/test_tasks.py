@@ -132,3 +132,10 @@ async def test_credential_is_on_no_page_but_the_one_that_was_asked_for(pages: Pa
     assert credential in shown.text
     assert "psql -h " in shown.text
     assert shown.headers["cache-control"] == "no-store"
+
+
+async def test_the_way_by_ssh_stands_ready(pages: Pages) -> None:
+    ada = await pages.callers.actor("ada")
+    task = await pages.platform.started(ada)
+    shown = await (await pages.browser("ada")).get(f"/tasks/{task.id}/interfaces")
+    assert f"ssh {task.id}@localhost -p 20022" in text_of(shown)

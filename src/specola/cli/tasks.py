@@ -151,7 +151,9 @@ def log_lines(client: Client, task: str, *, follow: bool = False, tail: int | No
 
 
 def address_of(task: Mapping[str, Any], interface: str | None) -> str:
-    """Return where an interface is opened: the one named, else the first for browsers. Raises MissingError."""
+    """Return where an interface is opened, or `terminal`: the one named, else the first for browsers. Raises MissingError."""
+    if interface == "terminal":
+        return str(task["terminal"])
     there = task["interfaces"]
     if interface is not None:
         there = [one for one in there if one["name"] == interface]
@@ -177,7 +179,7 @@ def show_address(url: str) -> None:
 @click.argument("interface", required=False)
 @output.json_option
 def open_task(task: str, interface: str | None, *, as_json: bool) -> None:
-    """Open a task's INTERFACE in the browser; without a browser, print its address.
+    """Open a task's INTERFACE, or its terminal, in the browser; without a browser, print its address.
 
     A port found in the task (see `specola ports`) is called port-8000.
     """

@@ -18,6 +18,7 @@ from specola.gateway.requests import RefusedError
 from specola.gateway.routes import Route, dial
 from specola.gateway.stages import LINGER_SECONDS, NEVER
 from specola.gateway.tunnel import Tunnel
+from specola.piping import Early
 
 if TYPE_CHECKING:
     from specola.gateway.hub import Hub
@@ -155,14 +156,14 @@ class ByName(asyncio.Protocol):
             self._lease = lease
             lease.live.add(self)
             try:
-                arrived = await dial(Route(endpoint=endpoint, lease=lease), Arrived)
-                if arrived.transport.is_closing():
+                stream = await dial(Route(endpoint=endpoint, lease=lease), Early)
+                if stream.lost or stream.transport.is_closing():
                     raise ConnectionError("it closed the connection")
             except (OSError, TimeoutError) as error:
                 log.info("%s does not answer: %s", endpoint, str(error) or type(error).__name__)
                 decisions.drop(lease)
             else:
-                self._join(lease, decision, arrived)
+                self._join(lease, decision, stream)
                 return
         raise task_is_away("The application does not accept connections.")
 
@@ -178,7 +179,7 @@ class ByName(asyncio.Protocol):
                 code=decision.outcome.value,
             )
 
-    def _join(self, lease: Lease, decision: Decision, task: "Arrived") -> None:
+    def _join(self, lease: Lease, decision: Decision, task: Early) -> None:
         """Become a tunnel, which lasts as long as the certificate at most."""
         hub = self._hub
         record = hub.records.begin(
@@ -203,7 +204,7 @@ class ByName(asyncio.Protocol):
         seconds = max(0.0, self._expires - hub.wall().timestamp())
         self._timer = asyncio.get_running_loop().call_later(seconds, tunnel.revoke)
         self.transport.resume_reading()
-        task.hand_over()
+        hand_over(task)
 
     def _forget(self, tunnel: Tunnel) -> None:
         self._hub.tunnels.discard(tunnel)
@@ -216,43 +217,15 @@ class ByName(asyncio.Protocol):
             self._lease = None
 
 
-class Arrived(asyncio.Protocol):
-    """The connection to a task until it is joined: what the task says first is kept, and its end.
-
-    Notes
-    -----
-    uvloop begins to read after `connection_made`, whatever is said there, so reading is paused with the first bytes.
-    """
-
-    transport: asyncio.Transport
-
-    def __init__(self) -> None:
-        self._held = b""
-        self._ended = False
-
-    @override
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast("asyncio.Transport", transport)
-
-    @override
-    def data_received(self, data: bytes) -> None:
-        self._held += data
-        self.transport.pause_reading()
-
-    @override
-    def eof_received(self) -> bool:
-        self._ended = True
-        return True
-
-    def hand_over(self) -> None:
-        """Give what was kept to the protocol that has come in this one's place, and go on."""
-        heir = cast("asyncio.Protocol", self.transport.get_protocol())
-        if self._held:
-            heir.data_received(self._held)
-        if self._ended and not heir.eof_received():
-            self.transport.close()
-        elif not self.transport.is_closing():
-            self.transport.resume_reading()
+def hand_over(stream: Early) -> None:
+    """Give what a task said first, and its end, to the protocol that has come in the place of `stream`; then go on."""
+    heir = cast("asyncio.Protocol", stream.transport.get_protocol())
+    if stream.held:
+        heir.data_received(stream.held)
+    if stream.ended and not heir.eof_received():
+        stream.transport.close()
+    elif not stream.transport.is_closing():
+        stream.transport.resume_reading()
 
 
 def endpoint_of(decision: Decision) -> Endpoint:

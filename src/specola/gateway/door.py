@@ -40,6 +40,7 @@ class Door:
     def __init__(self, hub: "Hub", *, listening: socket.socket, tls: PublicTls) -> None:
         self._hub = hub
         self._listening = listening
+        self._listening.setblocking(False)
         self._tls = tls
         self._interfaces = Interfaces(internal=hub.internal, clock=hub.clock, tls=tls)
         self._accepting: asyncio.Task[None] | None = None

@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from pathlib import Path
 
 from specola.clock import Clock
-from specola.domain.computing import Capability
 from specola.domain.errors import (
     DeniedError,
     InvalidError,
@@ -19,16 +17,16 @@ from specola.domain.errors import (
     SignInError,
     UnauthenticatedError,
 )
-from specola.domain.found import FoundPort, standing_for
 from specola.domain.link import LinkId
 from specola.domain.person import Actor, Scope
 from specola.domain.placeholders import fill
-from specola.domain.software import TERMINAL, CredentialWay, Interface, Protocol
-from specola.domain.task import Desired, Endpoint, Task, TaskState
+from specola.domain.software import CredentialWay, Interface, Protocol
+from specola.domain.task import Endpoint, Task
 from specola.domain.use import Carried
 from specola.secrets import Sealer, hashed
 from specola.services.addresses import Addresses
 from specola.services.admissions import LONGEST_SESSION, Admission
+from specola.services.endpoints import Endpoints, enterable
 from specola.services.links import standing
 from specola.services.people import People
 from specola.storage.access import Code, Entrance
@@ -116,24 +114,15 @@ class Traffic:
 class Access:
     """One authorisation for every way into a task: only its owner, by a browser let in before or by a token."""
 
-    def __init__(  # noqa: PLR0913 - a bill of materials
-        self,
-        *,
-        store: Store,
-        clock: Clock,
-        people: People,
-        addresses: Addresses,
-        sealer: Sealer,
-        terminals: Path,
-        streams: Path,
+    def __init__(
+        self, *, store: Store, clock: Clock, people: People, addresses: Addresses, sealer: Sealer, endpoints: Endpoints
     ) -> None:
         self._store = store
         self._clock = clock
         self._people = people
         self._addresses = addresses
         self._sealer = sealer
-        self._terminals = Endpoint(path=str(terminals))
-        self._streams = streams
+        self._endpoints = endpoints
 
     async def decide(self, task: str, interface: str, presented: Presented) -> Decision:
         """Decide about a visitor. What one may not see is missing; an unknown visitor is asked to sign in.
@@ -152,11 +141,11 @@ class Access:
             return Decision(outcome=Outcome.SIGN_IN)
         async with self._store.read() as transaction:
             try:
-                found, which = await _enterable(transaction, admission.actor, task, interface)
+                found, which = await enterable(transaction, admission.actor, task, interface)
             except MissingError:
                 return Decision(outcome=Outcome.MISSING, person=admission.actor.person.id)
             sealed = await transaction.tasks.credential(found.id)
-            endpoint = await self._endpoint(transaction, found, which)
+            endpoint = await self._endpoints.of(transaction, found, which)
         marks = _marks(admission.actor, found, presented)
         if endpoint is None:
             return Decision(
@@ -196,7 +185,7 @@ class Access:
             raise UnauthenticatedError("A browser that is signed in is needed.")
         _check_way(nonce, path)
         async with self._store.write() as transaction:
-            found, which = await _enterable(transaction, actor, task, interface)
+            found, which = await enterable(transaction, actor, task, interface)
             if await transaction.sessions.get(actor.session) is None:
                 raise UnauthenticatedError("Your session has ended.", hint="Sign in again.")
             entrance = Entrance(session=actor.session, task=found.id, interface=which.name)
@@ -301,7 +290,7 @@ class Access:
                 return Decision(outcome=Outcome.MISSING)
             shown, task = stands
             which = task.release.interface(shown.interface)
-            endpoint = await self._endpoint(transaction, task, which) if which else None
+            endpoint = await self._endpoints.of(transaction, task, which) if which else None
             sealed = await transaction.tasks.credential(task.id)
         if which is None or endpoint is None:
             return Decision(outcome=Outcome.MISSING)
@@ -317,18 +306,6 @@ class Access:
             seconds=self._seconds(shown.expires),
             view_only=True,
         )
-
-    async def _endpoint(self, transaction: Transaction, task: Task, interface: Interface) -> Endpoint | None:
-        """Return where an interface is reached; None while it cannot be."""
-        if task.state is not TaskState.RUNNING or task.desired is not Desired.RUNNING:
-            return None
-        if interface is TERMINAL:
-            return self._terminals if await has_terminal(transaction, task) else None
-        if task.release.interface(interface.name) is None:
-            there = any(one.port == interface.port for one in await _found(transaction, task))
-            return Endpoint(path=str(self._streams / f"{task.id}.{interface.port}.sock")) if there else None
-        state = task.interface(interface.name)
-        return state.endpoint if state is not None and state.ready else None
 
     async def _certified(self, serial: str) -> Admission:
         """Return who shows a certificate, which the gateway has checked: its row says whether it is still good."""
@@ -400,36 +377,6 @@ def _check_way(nonce: str, path: str) -> None:
         raise InvalidError("The nonce is not a SHA-256 in hex.", hint="Open the task from its page.", field="nonce")
     if not PATH.fullmatch(path) or path.startswith(OURS):
         raise InvalidError("That is not a path on the task.", hint="Open the task from its page.", field="path")
-
-
-async def _enterable(transaction: Transaction, actor: Actor, task: str, interface: str) -> tuple[Task, Interface]:
-    """Return a task that the actor may enter, and the interface. Only the owner may: an administrator just sees it."""
-    found = (await transaction.tasks.known([task])).get(task) if TASK.fullmatch(task) else None
-    which = (TERMINAL if interface == TERMINAL.name else found.release.interface(interface)) if found else None
-    if found is not None and which is None:
-        which = await _of_port(transaction, found, interface)
-    if found is None or which is None or found.owner != actor.person.id or found.desired is Desired.DELETED:
-        raise MissingError("task", task)
-    return found, which
-
-
-async def _of_port(transaction: Transaction, task: Task, name: str) -> Interface | None:
-    """Return what a reserved name stands for in a live task, whether something listens there by now or not."""
-    return standing_for(name, await _found(transaction, task)) if task.is_live else None
-
-
-async def _found(transaction: Transaction, task: Task) -> Sequence[FoundPort]:
-    return (await transaction.found.of([task.id])).get(task.id, ())
-
-
-async def has_terminal(transaction: Transaction, task: Task) -> bool:
-    """Tell whether the computing of a task can run commands inside it."""
-    try:
-        computing = await transaction.computings.get(task.computing)
-    except MissingError:
-        return False
-    probe = computing.state.probe
-    return probe is not None and Capability.EXECUTE in probe.capabilities
 
 
 def _marks(actor: Actor, task: Task, presented: Presented) -> tuple[str, ...]:

@@ -28,7 +28,13 @@ def commands(services: Services, shown: Shown) -> Viewer:
     return Viewer("viewers/commands.html", "viewer.js", "viewer.css", context)
 
 
-VIEWERS: Mapping[Protocol, Viewing] = {Protocol.RFB: desktop}
+def terminal(services: Services, shown: Shown) -> Viewer:
+    """Show shells inside the task."""
+    del shown
+    return Viewer("viewers/terminal.html", "terminal.js", "terminal.css", {"platform": services.addresses.url})
+
+
+VIEWERS: Mapping[Protocol, Viewing] = {Protocol.RFB: desktop, Protocol.TERMINAL: terminal}
 """Protocols with a client in the browser, and what chooses its page; all others show their command lines."""
 
 
@@ -100,7 +106,8 @@ async def _shown(services: Services, person: str, task: str, interface: str) -> 
     guest = person.startswith(GUEST)
     if guest:
         link, found = await services.links.shown(person)
-        if (link.task, link.interface) != (task, interface):
+        which = found.release.interface(interface)
+        if which is None or (link.task, link.interface) != (task, interface):
             raise MissingError("interface", interface)
         which = found.release.interface(interface)
     else:

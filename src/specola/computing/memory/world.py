@@ -37,8 +37,8 @@ class Container:
     lines: list[LogLine] = field(default_factory=list)
     listeners: dict[int, Listener] = field(default_factory=dict)
     addresses: dict[int, tuple[str, int]] = field(default_factory=dict)
-    inside: dict[int, tuple[str, int]] = field(default_factory=dict)
     commands: set[MemoryCommand] = field(default_factory=set)
+    inside: dict[int, tuple[str, int]] = field(default_factory=dict)
     traffic: Counter = field(default_factory=Counter)
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
@@ -131,9 +131,9 @@ class World:
             listener.close()
         container.listeners.clear()
         container.addresses.clear()
-        container.inside.clear()
         for command in list(container.commands):
             await command.cut(KILLED)
+        container.inside.clear()
         async with container.changed:
             container.phase, container.ended = Phase.ENDED, self.clock.now()
             container.exit_code, container.reason, container.sentence = exit_code, reason, sentence
