@@ -105,6 +105,7 @@ TO_TEST = (
         lambda: any(Path("/usr/lib/postgresql").glob("*/bin/initdb")),
     ),
     Need(("nginx-light", "wrk"), "is what the benchmarks measure beside and with", programs("nginx", "wrk")),
+    Need(("openssh-client", "rsync"), "reaches tasks in tests as people do", programs("ssh", "scp", "sftp", "rsync")),
     Need(("openssl", "curl", "procps", "iproute2"), "is used by tests", programs("openssl", "curl", "ps", "ip")),
 )
 
