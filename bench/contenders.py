@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +16,13 @@ __all__ = [
     "HOST",
     "OTHERS_CORE",
     "PROXY_CORE",
+    "TASK",
+    "TOKEN",
     "Contender",
     "contenders",
     "free_port",
+    "gateway",
+    "pinned",
     "running",
     "serving",
     "spread",
@@ -27,7 +31,9 @@ __all__ = [
 PROXY_CORE = 0
 OTHERS_CORE = 1
 COOKIE = "bench"
-HOST = "lab--k3f9x2ab4c.localhost"
+TASK = "k3f9x2ab4c"
+HOST = f"lab--{TASK}.localhost"
+TOKEN = "specola_" + "b" * 43
 SMALL = 1024
 LARGE = 100 * 1024 * 1024
 CACHE = Path(".cache/bench")
@@ -71,10 +77,15 @@ def free_port() -> int:
         return port
 
 
+def pinned(core: int) -> list[str]:
+    """Return what stands before a command that is to run on one core."""
+    return [shutil.which("taskset") or "taskset", "-c", str(core)]
+
+
 @contextmanager
 def running(argv: Sequence[str], *, core: int, port: int, environment: dict[str, str] | None = None) -> Iterator[int]:
     """Run a program pinned to a core until the body ends; yields its process id once it accepts connections."""
-    command = [shutil.which("taskset") or "taskset", "-c", str(core), *argv]
+    command = [*pinned(core), *argv]
     process = subprocess.Popen(command, env={**os.environ, **(environment or {})}, stdout=subprocess.DEVNULL)
     try:
         wait_for(port, process)
@@ -117,7 +128,8 @@ def spread(*some: Contender) -> Iterator[None]:
         yield
     finally:
         for thread, cores in threads.items():
-            os.sched_setaffinity(thread, cores)
+            with suppress(ProcessLookupError):  # a thread of a connection, which has ended
+                os.sched_setaffinity(thread, cores)
 
 
 @contextmanager

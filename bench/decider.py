@@ -4,14 +4,14 @@ import asyncio
 import sys
 from pathlib import Path
 
-from bench.contenders import COOKIE
+from bench.contenders import COOKIE, TOKEN
 from tests.support.web_side import WebSide, settings_in
 
 BEAT_SECONDS = 10.0
 
 
 async def main(data: Path, port: int) -> None:
-    web = WebSide(settings=settings_in(data), cookies={COOKIE: "bench"})
+    web = WebSide(settings=settings_in(data), cookies={COOKIE: "bench"}, tokens={TOKEN: "bench"})
     web.serve_interface("lab", {"host": "127.0.0.1", "port": port})
     async with web.serving():
         while True:

@@ -160,6 +160,11 @@ class Settings(BaseSettings):
         return self.run / "connector.sock"
 
     @property
+    def terminals_socket(self) -> Path:
+        """Where `connector` serves terminals to the gateway."""
+        return self.run / "terminals.sock"
+
+    @property
     def streams(self) -> Path:
         """The folder of the connector's Unix sockets, one for each stream it offers."""
         return self.run / "streams"

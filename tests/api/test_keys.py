@@ -35,11 +35,11 @@ async def test_a_private_key_is_refused_and_not_repeated(callers: Callers) -> No
 
 async def test_a_certificate_is_issued_to_a_token(callers: Callers) -> None:
     program = await callers.program("ada", Scope.CONNECT)
-    made = await program.post("/account/certificates", json={"key": pair().public, "hours": 1})
+    made = await program.post("/account/ssh-certificates", json={"key": pair().public, "hours": 1})
     assert made.status_code == 201, made.text
     assert made.json()["certificate"].startswith("ssh-ed25519-cert-v01@openssh.com ")
     assert made.json()["serial"].isdecimal()
-    too_long = await program.post("/account/certificates", json={"key": pair().public, "hours": 25})
+    too_long = await program.post("/account/ssh-certificates", json={"key": pair().public, "hours": 25})
     assert too_long.status_code == 422
 
 

@@ -39,7 +39,7 @@ async def test_the_authority_alone_makes_the_host_known(stage: SshStage) -> None
     (stage.folder / "nobody").write_text("")
     unknown = await stage.run(stage.ssh("echo hi", known="nobody"))
     assert (unknown.code, "Host key verification failed" in unknown.err) == (255, True)
-    other = stage.platform.services.authority.users
+    other = stage.platform.services.ssh_authority.users
     (stage.folder / "other").write_text(f"@cert-authority [localhost]:{stage.port} {other}\n")
     wrong = await stage.run(stage.ssh("echo hi", known="other"))
     assert (wrong.code, wrong.out) == (255, b"")
@@ -113,7 +113,7 @@ async def test_a_certificate_with_a_fault_is_refused(stage: SshStage, fault: str
     actor = (await services.people.admitted(token_id=token)).actor
     issued = (await services.keys.certify(actor, mine.public)).value
     now = stage.platform.context.clock.now()
-    authority = stage.another_authority() if fault == "of another authority" else services.authority
+    authority = stage.another_authority() if fault == "of another authority" else services.ssh_authority
     forged = authority.certify_user(
         read_key(mine.public),
         name="eve" if fault == "for another person" else "ada",

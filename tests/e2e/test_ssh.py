@@ -223,7 +223,7 @@ async def test_a_revoked_token_closes_what_is_open(house: House) -> None:
     assert code == 0
     async with house.platform.api() as api:
         bearer = {"Authorization": f"Bearer {made.split()[-1]}"}
-        issued = await api.post("/account/certificates", json={"key": mine.public}, headers=bearer)
+        issued = await api.post("/account/ssh-certificates", json={"key": mine.public}, headers=bearer)
         assert issued.status_code == 201, issued.text
         house.write_identity("ending", mine, certificate=issued.json()["certificate"])
         process = await house.start(house.ssh("echo open; exec cat", identity="ending"))

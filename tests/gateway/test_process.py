@@ -14,9 +14,11 @@ from pathlib import Path
 import pytest
 
 from specola.config import Settings
+from specola.websocket import head
 from tests.support.certificates import make_certificate
 from tests.support.peers import Peer, Task, plain
 from tests.support.ports import free_port
+from tests.support.sockets import handshake
 from tests.support.stage import COOKIE, HOST, ORIGIN, request
 from tests.support.web_side import WebSide
 
@@ -98,7 +100,7 @@ async def pour(peer: Peer, size: int) -> None:
 
 
 async def drink(peer: Peer, size: int) -> None:
-    while size:
+    while size > 0:
         data = await peer.reader.read(1024 * 1024)
         assert data
         size -= len(data)
@@ -114,6 +116,20 @@ async def test_a_gigabyte_each_way_in_little_memory(short_path: Path) -> None:
         await asyncio.gather(pour(visitor, GIGABYTE), drink(peer, GIGABYTE))
         await peer.send(f"HTTP/1.1 200 OK\r\nContent-Length: {GIGABYTE}\r\n\r\n".encode())
         await visitor.head()
+        await asyncio.gather(pour(peer, GIGABYTE), drink(visitor, GIGABYTE))
+        assert peak(running.process) < MOST_MEMORY
+
+
+async def test_a_gigabyte_each_way_through_a_tunnel_in_little_memory(short_path: Path) -> None:
+    async with gateway(short_path) as running, Task.listening() as task:
+        running.web.serve_interface("lab", task.endpoint)
+        visitor = await running.visitor()
+        await visitor.send(handshake())
+        assert b" 101 " in await visitor.head()
+        peer = await task.accept()
+        # One frame as large as all of it: nothing may wait for its end.
+        await visitor.send(head(GIGABYTE, masked=True))
+        await asyncio.gather(pour(visitor, GIGABYTE), drink(peer, GIGABYTE))
         await asyncio.gather(pour(peer, GIGABYTE), drink(visitor, GIGABYTE))
         assert peak(running.process) < MOST_MEMORY
 

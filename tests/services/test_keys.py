@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import SSHCertificate, load_ssh_public_identity
 
-from specola.authority import Authority
+from specola.authorities.ssh import SshAuthority
 from specola.clock import ManualClock
 from specola.domain.errors import (
     ConflictError,
@@ -43,7 +43,7 @@ class Door:
     def __init__(self, house: House, folder: Path) -> None:
         self.house = house
         folder.mkdir(exist_ok=True)
-        self.authority = Authority(folder, house.sealer)
+        self.authority = SshAuthority(folder, house.sealer)
         self.authority.make()
         self.keys = Keys(store=house.store, clock=house.clock, authority=self.authority)
         self.front = FrontDoor(store=house.store, clock=house.clock, people=house.people)
@@ -253,7 +253,7 @@ async def test_authorities_are_sealed_files_that_stay(door: Door, tmp_path: Path
     files = {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()}
     assert files == {"ssh_user_authority": 0o600, "ssh_host_authority": 0o600, "ssh_host_key": 0o600}
     assert all(b"PRIVATE" not in path.read_bytes() for path in folder.iterdir())
-    again = Authority(folder, door.house.sealer)
+    again = SshAuthority(folder, door.house.sealer)
     again.make()
     assert (again.users, again.hosts) == (door.authority.users, door.authority.hosts)
     assert again.users != again.hosts

@@ -26,6 +26,7 @@ from specola.domain.person import Actor, Role
 from specola.domain.task import Task, TaskState, Wish
 from specola.factory import Services, open_process
 from specola.gateway import main as gateway
+from specola.gateway.tls import server_tls
 from specola.installation import computing_context
 from specola.supervisor.prepare import prepare
 from specola.web import main as web
@@ -82,6 +83,11 @@ class Platform:
         """Return a task's record."""
         async with self.services.store.read() as transaction:
             return await transaction.tasks.get(task)
+
+    async def newest(self) -> int:
+        """Return the number of the last change."""
+        async with self.services.store.read() as transaction:
+            return await transaction.changes.newest()
 
     async def until(self, task: str, met: Callable[[Task], bool], *, seconds: float = PATIENCE) -> Task:
         """Return a task's record as soon as it meets a condition, told by the feed of changes."""
@@ -147,9 +153,8 @@ class Platform:
         await worker.serve(self.settings, context=self.context, stop=stop, timing=self.timing)
 
     async def _gateway(self, stop: asyncio.Event) -> None:
-        await gateway.serve(
-            self.settings, listening=self.listening.dup(), tls=None, clock=self.context.clock, stop=stop
-        )
+        tls = server_tls(self.settings.tls_cert, self.settings.tls_key) if self.settings.tls_cert else None
+        await gateway.serve(self.settings, listening=self.listening.dup(), tls=tls, clock=self.context.clock, stop=stop)
 
 
 @asynccontextmanager

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 from specola.clock import ManualClock
+from specola.domain.computing import Capability, Computing, ComputingState, Probe
 from specola.domain.person import Actor, Person, Role
 from specola.domain.software import Interface, Release, Resources
 from specola.domain.task import Desired, Endpoint, ImageRecord, InterfaceState, Reason, Task, TaskState
@@ -11,14 +13,19 @@ from specola.identity.local import LocalPasswords
 from specola.secrets import Sealer
 from specola.services.access import Access
 from specola.services.addresses import Addresses
+from specola.services.connections import Connections
+from specola.services.endpoints import Endpoints
+from specola.services.links import Links
 from specola.services.people import Client, People
 from specola.storage.store import Store
 
-__all__ = ["AGENT", "CREDENTIAL", "PASSWORD", "SESSION_LIFE", "House"]
+__all__ = ["AGENT", "CREDENTIAL", "PASSWORD", "SESSION_LIFE", "TERMINALS", "House"]
 
 PASSWORD = "correct horse battery"
 CREDENTIAL = "the-task's-own-secret"
 SESSION_LIFE = timedelta(days=14)
+TERMINALS, STREAMS = Path("/run/specola/terminals.sock"), Path("/run/streams")
+ENDPOINTS = Endpoints(terminals=TERMINALS, streams=STREAMS)
 AGENT = Client(address="192.0.2.7", agent="Firefox on Linux")
 
 
@@ -30,6 +37,8 @@ class House:
     clock: ManualClock
     people: People
     access: Access
+    connections: Connections
+    links: Links
     sealer: Sealer
     addresses: Addresses
 
@@ -39,8 +48,21 @@ class House:
         sealer = Sealer(bytes(32))
         passwords = LocalPasswords(memory=8, rounds=1)
         people = People(store=store, clock=clock, passwords=passwords, session_life=SESSION_LIFE)
-        access = Access(store=store, clock=clock, people=people, addresses=addresses, sealer=sealer)
-        return cls(store=store, clock=clock, people=people, access=access, sealer=sealer, addresses=addresses)
+        access = Access(
+            store=store, clock=clock, people=people, addresses=addresses, sealer=sealer, endpoints=ENDPOINTS
+        )
+        connections = Connections(store=store, clock=clock, sealer=sealer)
+        links = Links(store=store, clock=clock)
+        return cls(
+            store=store,
+            clock=clock,
+            people=people,
+            access=access,
+            connections=connections,
+            links=links,
+            sealer=sealer,
+            addresses=addresses,
+        )
 
     async def enter(self, name: str, *, role: Role = Role.PERSON) -> Actor:
         """Make an account if there is none, and sign in to it by a link."""
@@ -66,6 +88,23 @@ class House:
         """Return all marks that were revoked so far, oldest first."""
         async with self.store.read() as transaction:
             return [one.key for one in await transaction.changes.after(0) if one.topic == "revoked"]
+
+    async def add_computing(self, *capabilities: Capability) -> None:
+        """Put the computing `here` there, on which all tasks run, as a probe found it."""
+        probe = Probe(
+            product="Test",
+            version="1",
+            architectures=("amd64",),
+            cpus=4,
+            memory=8 * 1024**3,
+            capabilities=frozenset(capabilities),
+        )
+        state = ComputingState(asked=self.clock.now(), probe=probe)
+        async with self.store.write() as transaction:
+            await transaction.computings.save(
+                Computing(id="c1", name="here", title="This machine", kind="memory", created=self.clock.now())
+            )
+            await transaction.computings.save_state("here", state)
 
     async def add_task(
         self,

@@ -6,8 +6,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from specola.authority import Authority
+from specola.authorities.ssh import SshAuthority
 from specola.connector.directory import Directory, Way
+from specola.connector.records import records_at
 from specola.connector.ssh.asking import Asking
 from specola.connector.ssh.door import FrontDoor, Place
 from specola.connector.ssh.live import Live
@@ -61,11 +62,11 @@ class SshStage(OpenSsh):
         """Let the front door know of another task in the same place."""
         await self.directory.add_way(Way(task=task.id, computing="here", handle="here", ports=(8000,)))
 
-    def another_authority(self) -> Authority:
+    def another_authority(self) -> SshAuthority:
         """Return the authority of some other platform."""
         folder = self.folder / "another"
         folder.mkdir(exist_ok=True)
-        authority = Authority(folder, Sealer(bytes(32)))
+        authority = SshAuthority(folder, Sealer(bytes(32)))
         authority.make()
         return authority
 
@@ -73,7 +74,7 @@ class SshStage(OpenSsh):
         """Return a second front door that is to listen at a port."""
         return FrontDoor(
             Place(host="127.0.0.1", port=port, names=NAMES),
-            authority=self.platform.services.authority,
+            authority=self.platform.services.ssh_authority,
             live=self.live,
             directory=self.directory,
             clock=self.platform.context.clock,
@@ -123,10 +124,12 @@ async def open_ssh_stage() -> AsyncIterator[SshStage]:
         stack.push_async_callback(directory.close)
         asking = Asking(platform.settings.internal_socket)
         stack.push_async_callback(asking.close)
-        live = Live(asking)
+        records = records_at(platform.settings.internal_socket, clock=platform.context.clock)
+        stack.push_async_callback(records.close)
+        live = Live(asking, records)
         place = Place(host="127.0.0.1", port=platform.settings.ssh_port, names=NAMES)
         clock = platform.context.clock
-        door = FrontDoor(place, authority=platform.services.authority, live=live, directory=directory, clock=clock)
+        door = FrontDoor(place, authority=platform.services.ssh_authority, live=live, directory=directory, clock=clock)
         following = Revocations(platform.settings.internal_socket, live, clock=clock)
         working = [asyncio.create_task(door.run()), asyncio.create_task(following.run())]
         try:

@@ -1,21 +1,18 @@
 """The pages in a real Chromium: by keyboard alone, without a fault in the console, and accessible in light and dark."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, ConsoleMessage, Page, expect
 
 from specola.domain.person import Role
+from specola.domain.task import TaskState, Wish
+from tests.support.accessible import broken_rules
 from tests.support.browser import chromium
 from tests.support.harness import Platform, open_platform
 
 pytestmark = [pytest.mark.anyio, pytest.mark.browser]
 
-AXE = Path(__file__).parents[2] / "frontend/node_modules/axe-core/axe.min.js"
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-FINDINGS = """async (rules) => (await axe.run(document, { runOnly: rules })).violations
-    .map((one) => one.id + ": " + one.nodes.map((node) => node.target.join(" ")).join(", "))"""
 ENTRY = """\
 software: keyboard
 title: Keyboard
@@ -24,6 +21,13 @@ version: "1"
 image: example.test/web:1
 interfaces: [{name: web, port: 8000}]
 parameters: [{name: theme, kind: choice, choices: [light, dark], default: light}]
+"""
+DATABASE = """\
+software: database
+title: Database
+version: "1"
+image: example.test/web:1
+interfaces: [{name: db, port: 5432, protocol: postgres}]
 """
 PATHS = (
     "/",
@@ -47,7 +51,8 @@ PATHS = (
 async def platform(anyio_backend: str) -> AsyncIterator[Platform]:
     async with open_platform() as running:
         admin = await running.person("admin", role=Role.ADMINISTRATOR)
-        _ = await running.services.catalogue.add(admin, ENTRY)
+        for definition in (ENTRY, DATABASE):
+            _ = await running.services.catalogue.add(admin, definition)
         yield running
 
 
@@ -116,12 +121,10 @@ async def test_pages_are_accessible_and_faultless(
     platform: Platform, page: Page, faults: list[str], scheme: str
 ) -> None:
     await page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-    axe = AXE.read_text()
     found: dict[str, list[str]] = {}
     for path in PATHS:
         await page.goto(platform.settings.url + path)
-        await page.evaluate(axe)
-        if findings := await page.evaluate(FINDINGS, RULES):
+        if findings := await broken_rules(page):
             found[path] = findings
     assert found == {}
     assert [fault for fault in faults if "/no/such/page" not in fault] == []
@@ -132,3 +135,25 @@ async def test_pages_fit_a_phone(platform: Platform, page: Page, path: str) -> N
     await page.set_viewport_size({"width": 390, "height": 844})
     await page.goto(platform.settings.url + path)
     assert await page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+async def test_an_interface_without_http_has_a_page_until_its_task_ends(
+    platform: Platform, page: Page, faults: list[str]
+) -> None:
+    admin = await platform.services.people.actor_on_host("admin")
+    task = await platform.services.tasks.request(Wish(software="database"), actor=admin)
+    _ = await platform.until_state(task.id, TaskState.RUNNING)
+    await page.goto(f"{platform.settings.url}/tasks/{task.id}/interfaces")
+    async with page.context.expect_page() as opened:
+        await page.get_by_role("link", name="Open db").click()
+    viewer = await opened.value
+    await expect(viewer.get_by_role("heading", name="db")).to_be_visible()
+    await expect(viewer.get_by_text(f"specola connect {task.id} db -- psql")).to_be_visible()
+    for scheme in ("light", "dark"):
+        await viewer.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+        assert await broken_rules(viewer) == []
+    await viewer.set_viewport_size({"width": 390, "height": 844})
+    assert await viewer.evaluate("document.documentElement.scrollWidth") <= 390
+    assert faults == []
+    _ = await platform.services.tasks.stop(admin, task.id)
+    await expect(viewer.get_by_role("link", name="Run again")).to_be_visible()

@@ -14,6 +14,7 @@ async def test_each_tab_shows_its_part_and_its_command(pages: Pages) -> None:
     parts = {
         "": ("Use, last 10 minutes", f"specola show {task.id}"),
         "/interfaces": ("Copy address", f"specola open {task.id}"),
+        "/connections": ("Nobody has reached this task yet.", f"specola connections {task.id}"),
         "/logs": ("Events", f"specola logs -f {task.id}"),
         "/record": (str(task.image.digest), f"specola show --json {task.id}"),
     }
@@ -22,6 +23,17 @@ async def test_each_tab_shows_its_part_and_its_command(pages: Pages) -> None:
         assert page.status_code == 200
         for words in wanted:
             assert words in page.text, (tab, words)
+
+
+async def test_running_task_offers_its_terminal(pages: Pages) -> None:
+    ada = await pages.callers.actor("ada")
+    task = await pages.platform.started(ada)
+    browser = await pages.browser("ada")
+    address = pages.platform.services.addresses.origin(task.id, "terminal")
+    assert f'href="{address}"' in (await browser.get(f"/tasks/{task.id}")).text
+    ended = await pages.platform.start(ada, "example.test/exits:1")
+    _ = await pages.platform.until_state(ended.id, TaskState.FAILED)
+    assert "//terminal--" not in (await browser.get(f"/tasks/{ended.id}")).text
 
 
 async def test_task_is_missing_for_others(pages: Pages) -> None:

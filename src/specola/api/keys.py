@@ -90,7 +90,7 @@ async def remove_key(
 
 
 @router.post(
-    "/account/certificates",
+    "/account/ssh-certificates",
     status_code=201,
     summary="Certify a public key",
     description="For the SSH front door, for hours: by the certificate the key's holder is known as oneself.",

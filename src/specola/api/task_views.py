@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from specola.domain.computing import LogLine, Usage
 from specola.domain.errors import InvalidError
 from specola.domain.sizes import parse_size
+from specola.domain.software import TERMINAL
 from specola.domain.task import Desired, Event, Task, TaskState, Wish
 from specola.services.addresses import Addresses
 
@@ -126,6 +127,7 @@ class TaskInterfaceView(BaseModel):
     port: int
     ready: bool
     url: str = Field(description="where it is opened")
+    origin: str = Field(description="its own origin, where its page and its tunnels are, whatever it speaks")
     since: datetime | None = Field(description="since when it is ready, or is not")
 
 
@@ -156,6 +158,7 @@ class TaskView(BaseModel):
     unseen_since: datetime | None = Field(description="since when the computing cannot be asked; null while it can")
     again_of: str | None
     url: str = Field(description="the task's page")
+    terminal: str = Field(description="where its terminals are, for a browser, while it runs")
 
     @classmethod
     def of(cls, task: Task, addresses: Addresses) -> "TaskView":
@@ -171,10 +174,11 @@ class TaskView(BaseModel):
                     port=interface.port,
                     ready=state is not None and state.ready,
                     url=addresses.open(task.id, interface),
+                    origin=addresses.origin(task.id, interface.name),
                     since=state.since if state else None,
                 )
             )
-        names = set(cls.model_fields) - {"release", "interfaces", "reason", "resources", "image", "url"}
+        names = set(cls.model_fields) - {"release", "interfaces", "reason", "resources", "image", "url", "terminal"}
         return cls(
             **{name: getattr(task, name) for name in names},
             release=task.release.version,
@@ -183,6 +187,7 @@ class TaskView(BaseModel):
             image=ImageView.model_validate(task.image),
             interfaces=interfaces,
             url=addresses.task(task.id),
+            terminal=addresses.origin(task.id, TERMINAL.name),
         )
 
 

@@ -44,7 +44,7 @@ class Client:
 
     def __init__(self, url: str, token: str) -> None:
         self.url = url
-        self._token = token
+        self.token = token
         self._opener = urllib.request.OpenerDirector()
         for handler in (
             urllib.request.ProxyHandler(),
@@ -107,7 +107,7 @@ class Client:
         wanted = {key: _word(value) for key, value in (query or {}).items() if value is not None}
         address = f"{self.url}/api/v1{path}{'?' + urlencode(wanted) if wanted else ''}"
         sent = {
-            "Authorization": f"Bearer {self._token}",
+            "Authorization": f"Bearer {self.token}",
             "User-Agent": f"specola/{__version__}",
             "Accept": "application/json",
         }

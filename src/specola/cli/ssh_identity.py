@@ -63,7 +63,7 @@ class Identity:
         """Ask for another certificate, making the key pair if there is none; return when it ends."""
         self._make_key()
         public = self.key.with_suffix(".pub").read_text(encoding="utf-8")
-        issued = client.call("POST", "/account/certificates", body={"key": public, "hours": hours})
+        issued = client.call("POST", "/account/ssh-certificates", body={"key": public, "hours": hours})
         self.write(self.certificate, issued["certificate"] + "\n")
         self.write(self.known_hosts, door.known_hosts + "\n")
         self.write(self._term, json.dumps({"url": client.url, "expires": issued["expires"]}))

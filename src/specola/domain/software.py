@@ -7,6 +7,7 @@ from enum import StrEnum
 
 __all__ = [
     "CAPABILITIES",
+    "TERMINAL",
     "Activity",
     "CredentialUse",
     "CredentialWay",
@@ -38,11 +39,18 @@ class Protocol(StrEnum):
     REDIS = "redis"
     GRPC = "grpc"
     TCP = "tcp"
+    TERMINAL = "terminal"
+    """The platform's own: no release declares it."""
 
     @property
     def opens_in_browser(self) -> bool:
         """Whether the gateway serves it to a browser as it is."""
         return self in {Protocol.HTTP, Protocol.HTTPS}
+
+    @property
+    def shows_in_browser(self) -> bool:
+        """Whether a browser shows it, as it is or by a page of the platform's own: a desktop."""
+        return self.opens_in_browser or self is Protocol.RFB
 
 
 class RunsAs(StrEnum):
@@ -107,9 +115,14 @@ class Health:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Activity:
-    """Which requests do not count as use: paths, each also covering what lies below it."""
+    """What does not count as use.
+
+    `ignore` are paths, each also covering what lies below it; with a method before it (`GET /api/sessions`) only plain
+    requests of that method. `pings` is the size, in bytes, up to which a WebSocket message only keeps a connection open.
+    """
 
     ignore: tuple[str, ...] = ()
+    pings: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +137,10 @@ class Interface:
     health: Health | None = None
     activity: Activity = field(default_factory=Activity)
     origin: Origin = Origin.KEEP
+
+
+TERMINAL = Interface(name="terminal", port=0, protocol=Protocol.TERMINAL)
+"""The terminal that every live task has, at an origin like that of an interface; its name is reserved."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from specola.clock import Clock
+from specola.domain.connection import ConnectionKind
+from specola.domain.software import TERMINAL
 from specola.domain.task import Endpoint
 from specola.gateway.answers import json_answer, page_answer, refusal
 from specola.gateway.asking import Internal, InternalError
@@ -14,18 +16,24 @@ from specola.gateway.entering import ENTER, Entering
 from specola.gateway.forwarding import (
     PLATFORM_TOKEN,
     Via,
+    block_for_page,
     block_for_platform,
     block_for_task,
-    block_for_waiting,
+    block_for_terminal,
     target_for_task,
 )
+from specola.gateway.handshake import welcome
 from specola.gateway.hosts import Names, Platform, TaskOrigin
 from specola.gateway.requests import Head, RefusedError
-from specola.gateway.routes import Carry, Route
+from specola.gateway.routes import Carry, Passage, Route
+from specola.records import Records
 
 __all__ = ["Admission", "Asked"]
 
 OUR_PATHS = b"/.specola/"
+TUNNEL = b"/tunnel"
+TERMINALS = b"/terminal"
+VIEWER = b"/viewer/"
 RETRY_AFTER = ("Retry-After", "2")
 
 
@@ -53,15 +61,24 @@ class Asked:
 class Admission:
     """One authorisation for every request: plain, upgrade, or one for our own paths on a task's origin."""
 
-    def __init__(
-        self, *, names: Names, decisions: Decisions, entering: Entering, internal: Internal, web: Endpoint, clock: Clock
+    def __init__(  # noqa: PLR0913 - a bill of materials
+        self,
+        *,
+        names: Names,
+        decisions: Decisions,
+        entering: Entering,
+        internal: Internal,
+        web: Endpoint,
+        clock: Clock,
+        records: Records,
     ) -> None:
         self._names = names
         self._decisions = decisions
         self._entering = entering
-        self._waiting = Route(endpoint=Endpoint(path=internal.path))
+        self._pages = Route(endpoint=Endpoint(path=internal.path))
         self._web = Route(endpoint=web)
         self._clock = clock
+        self._records = records
 
     def read(self, head: Head, via: Via) -> Asked:
         """Read whom a request names and who sent it; raises RefusedError."""
@@ -82,33 +99,60 @@ class Admission:
             return None
         lease = self._decisions.lease(asked.place.task, asked.place.interface, asked.presented)
         decision = self._decisions.current(lease)
-        return self._to_task(asked, asked.place, lease, decision) if decision else None
+        if decision is None or not decision.speaks_http:
+            return None
+        return self._to_task(asked, asked.place, lease, decision)
 
-    async def admit(self, asked: Asked) -> Carry | bytes:
+    async def admit(self, asked: Asked) -> Carry | Passage | bytes:
         """Return where a request to a task's origin goes, or the answer to it; raises RefusedError, InternalError."""
         place = asked.place
         if isinstance(place, Platform):
             raise TypeError("the platform's requests are admitted at once")
         if asked.head.target.partition(b"?")[0] == ENTER:
-            return await self._entering.finish(asked.head, place, asked.cookies, last=asked.last)
+            return await self._enter(asked, place)
         if asked.presented is None:
             return self._sign_in(asked, place)
         lease = self._decisions.lease(place.task, place.interface, asked.presented)
         decision = await self._decisions.decide(lease)
         if decision.outcome is Outcome.SIGN_IN:
+            self._note_refusal(asked, place, code="sign_in")
             return self._sign_in(asked, place)
         if decision.outcome is Outcome.MISSING:
+            self._note_refusal(asked, place, code="missing", person=decision.person)
             raise RefusedError(404, "missing", "There is no such task.", hint="You see only what you may use.")
+        check_sender(asked, place)
+        if decision.view_only:
+            check_guest(asked, decision)
         if asked.head.target.startswith(OUR_PATHS):
-            return self._to_waiting(asked, place, decision)
+            return self._to_ours(asked, place, lease, decision)
         if decision.outcome is Outcome.NOT_READY:
             return self._not_ready(asked, place, decision)
+        if not decision.speaks_http:
+            return self._to_viewer(asked, place, decision)
         return self._to_task(asked, place, lease, decision)
 
-    def doubt(self, carry: Carry) -> None:
+    async def _enter(self, asked: Asked, place: TaskOrigin) -> bytes:
+        try:
+            return await self._entering.finish(asked.head, place, asked.cookies, last=asked.last)
+        except RefusedError:
+            self._note_refusal(asked, place, code="sign_in")
+            raise
+
+    def _note_refusal(self, asked: Asked, place: TaskOrigin, *, code: str, person: str = "") -> None:
+        """Put a visitor on record who came with something that lets nobody in here."""
+        self._records.refuse(
+            kind=kind_of(asked.head),
+            task=place.task,
+            interface=place.interface,
+            person=person,
+            address=asked.via.visitor(asked.head),
+            code=code,
+        )
+
+    def doubt(self, route: Route) -> None:
         """Ask `web` again the next time: the endpoint it gave does not answer."""
-        if carry.route.lease is not None:
-            self._decisions.drop(carry.route.lease)
+        if route.lease is not None:
+            self._decisions.drop(route.lease)
 
     def refuse(self, asked: Asked | None, error: RefusedError) -> bytes:
         """Return the answer to a request that is not carried on."""
@@ -129,39 +173,83 @@ class Admission:
             target=target_for_task(asked.head.target, decision),
             block=block_for_task(asked.head, decision, asked.via),
             decision=decision,
-            used=decision.counts_as_use(asked.head.target),
+            used=decision.activity.counts(asked.head.method, asked.head.target, upgrade=asked.head.upgrade is not None),
         )
 
-    def _to_waiting(self, asked: Asked, place: TaskOrigin, decision: Decision) -> Carry:
-        check_sender(asked, place)
+    def _to_ours(self, asked: Asked, place: TaskOrigin, lease: Lease, decision: Decision) -> Carry | Passage | bytes:
+        """Carry on what is below our own prefix: a tunnel, a terminal, a page of the platform's and what belongs to it."""
+        path = asked.head.target.removeprefix(OUR_PATHS.rstrip(b"/"))
+        name = path.partition(b"?")[0]
+        if name == TUNNEL and decision.protocol != TERMINAL.name:
+            answer = welcome(asked.head)
+            return self._unready(asked, decision) or Passage(
+                route=self._route(lease, decision), decision=decision, welcome=answer
+            )
+        if name == TERMINALS and decision.protocol == TERMINAL.name and asked.head.upgrade is not None:
+            return self._unready(asked, decision) or self._to_terminal(asked, place, lease, decision)
         if asked.presented is None or asked.presented.token is not None:
             raise RefusedError(403, "browsers_only", "These pages are for browsers.", hint="Programs use the API.")
-        path = asked.head.target.removeprefix(OUR_PATHS.rstrip(b"/"))
-        method = asked.head.method
-        served = (path == b"/stop" and method == b"POST") or (
-            method in {b"GET", b"HEAD"} and (path.partition(b"?")[0] == b"/events" or path.startswith(b"/static/"))
+        if b".." in path or asked.head.upgrade is not None:
+            raise no_such_page()
+        return self._page(asked, place, decision, path)
+
+    def _page(self, asked: Asked, place: TaskOrigin, decision: Decision, path: bytes) -> Carry:
+        reads = asked.head.method in {b"GET", b"HEAD"}
+        if path.startswith(VIEWER) and reads and not decision.speaks_http:
+            return self._carry_page(asked, place, decision, b"/viewers", path.removeprefix(VIEWER[:-1]))
+        if path.startswith(b"/static/") and reads:
+            ready = decision.outcome is Outcome.PASS and not decision.speaks_http
+            return self._carry_page(asked, place, decision, b"/viewers" if ready else b"/waiting", path)
+        if (path == b"/stop" and asked.head.method == b"POST") or (path.partition(b"?")[0] == b"/events" and reads):
+            return self._carry_page(asked, place, decision, b"/waiting", path)
+        raise no_such_page()
+
+    def _to_viewer(self, asked: Asked, place: TaskOrigin, decision: Decision) -> Carry:
+        """Carry on to the page of an interface that is no HTTP: what it is, and how it is reached."""
+        if is_navigation(asked.head) and asked.presented is not None and asked.presented.token is None:
+            return self._carry_page(asked, place, decision, b"/viewers", b"/page")
+        raise RefusedError(
+            400,
+            "no_http",
+            f"“{place.interface}” speaks {decision.protocol}, not HTTP.",
+            hint=f"Open this address in a browser, or run: specola forward {place.task} {place.interface}",
         )
-        if not served or b".." in path or asked.head.upgrade is not None:
-            raise RefusedError(
-                404, "missing", "There is no such page.", hint="Paths below /.specola/ are the gateway's."
-            )
-        return self._waiting_carry(asked, place, decision, path)
+
+    def _to_terminal(self, asked: Asked, place: TaskOrigin, lease: Lease, decision: Decision) -> Carry:
+        return Carry(
+            route=self._route(lease, decision),
+            head=asked.head,
+            target=asked.head.target,
+            block=block_for_terminal(asked.head, asked.via, decision, place.task),
+            decision=decision,
+            used=True,
+        )
+
+    def _route(self, lease: Lease, decision: Decision) -> Route:
+        if decision.endpoint is None:
+            raise InternalError("a decision of web lacks the endpoint")
+        return Route(endpoint=decision.endpoint, lease=lease)
 
     def _not_ready(self, asked: Asked, place: TaskOrigin, decision: Decision) -> Carry | bytes:
-        check_sender(asked, place)
         if is_navigation(asked.head) and asked.presented is not None and asked.presented.token is None:
-            return self._waiting_carry(asked, place, decision, b"/page")
+            return self._carry_page(asked, place, decision, b"/waiting", b"/page")
+        return self._unready(asked, decision)
+
+    def _unready(self, asked: Asked, decision: Decision) -> bytes:
+        """Return the answer for programs while an interface cannot be reached; empty if it can."""
+        if decision.outcome is not Outcome.NOT_READY:
+            return b""
         body = {"status": 503, "code": "not_ready", "state": decision.state, **decision.reason}
         body.setdefault("sentence", "The application is not ready.")
         body.setdefault("hint", "Ask again in a few seconds.")
         return json_answer(503, body, (RETRY_AFTER,), last=asked.last, bare=asked.bare)
 
-    def _waiting_carry(self, asked: Asked, place: TaskOrigin, decision: Decision, path: bytes) -> Carry:
+    def _carry_page(self, asked: Asked, place: TaskOrigin, decision: Decision, where: bytes, path: bytes) -> Carry:
         return Carry(
-            route=self._waiting,
+            route=self._pages,
             head=asked.head,
-            target=f"/waiting/{place.task}/{place.interface}".encode() + path,
-            block=block_for_waiting(asked.head, asked.via, decision),
+            target=where + f"/{place.task}/{place.interface}".encode() + path,
+            block=block_for_page(asked.head, asked.via, decision),
         )
 
     def _sign_in(self, asked: Asked, place: TaskOrigin) -> bytes:
@@ -174,6 +262,30 @@ class Admission:
             "The token is unknown, expired or revoked." if token else "You are not signed in here.",
             hint="Open the address in a browser, or send a platform token in the Authorization header.",
         )
+
+
+def kind_of(head: Head) -> ConnectionKind:
+    """Return what a refused request would have become."""
+    if head.upgrade is None:
+        return ConnectionKind.HTTP
+    ours = head.target.partition(b"?")[0] == OUR_PATHS.rstrip(b"/") + TUNNEL
+    return ConnectionKind.TUNNEL if ours else ConnectionKind.WEBSOCKET
+
+
+def check_guest(asked: Asked, decision: Decision) -> None:
+    """Let a guest, who may only look at a desktop, have its page and its pictures; raises RefusedError."""
+    name = asked.head.target.partition(b"?")[0].removeprefix(OUR_PATHS)
+    if (
+        not decision.is_desktop
+        or (name != b"tunnel" and asked.head.method not in {b"GET", b"HEAD"})
+        or name == b"events"
+    ):
+        raise no_such_page()
+
+
+def no_such_page() -> RefusedError:
+    """Make the error for a path below our prefix where nothing is."""
+    return RefusedError(404, "missing", "There is no such page.", hint="Paths below /.specola/ are the gateway's.")
 
 
 def presented_by(head: Head, cookies: Mapping[str, str]) -> Presented | None:

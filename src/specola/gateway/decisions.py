@@ -9,6 +9,7 @@ from typing import Any, Protocol, Self
 
 from specola.clock import Clock
 from specola.domain.task import Endpoint
+from specola.gateway.activity import Activity
 from specola.gateway.asking import Internal, InternalError
 
 __all__ = ["Decision", "Decisions", "Lease", "Live", "Outcome", "Presented"]
@@ -17,6 +18,8 @@ LONGEST = 60.0
 """Seconds that a decision is kept at most."""
 ATTEMPTS = 5
 EVERYTHING = "*"
+EVERYTHING_COUNTS = Activity()
+HTTP = frozenset(("http", "https"))
 
 
 class Outcome(StrEnum):
@@ -30,13 +33,17 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Presented:
-    """What a visitor came with: the value of our cookie, or a platform token; at most one."""
+    """What a visitor came with: the value of our cookie, a platform token, or a client certificate; at most one."""
 
     cookie: str | None = field(default=None, repr=False)
     token: str | None = field(default=None, repr=False)
+    certificate: str | None = None
+    """Its serial number in hex; the handshake has shown that it is ours, and that the visitor has its key."""
 
     def digest(self) -> bytes:
         """Return what stands for it in the cache."""
+        if self.certificate is not None:
+            return hashlib.sha256(b"certificate " + self.certificate.encode()).digest()
         kind = b"token " if self.token is not None else b"cookie "
         return hashlib.sha256(kind + (self.token or self.cookie or "").encode()).digest()
 
@@ -47,15 +54,19 @@ class Decision:
 
     outcome: Outcome
     person: str = ""
+    protocol: str = "http"
+    """What the interface speaks, as a release says it; `terminal` for the platform's own."""
     secure: bool = False
     """Whether the endpoint speaks TLS."""
     endpoint: Endpoint | None = None
     add: tuple[tuple[bytes, bytes, bytes], ...] = field(default=(), repr=False)
     own_address: bytes | None = None
     """What a request's Origin is rewritten to; None: it is kept."""
-    ignore: tuple[bytes, ...] = ()
+    activity: Activity = EVERYTHING_COUNTS
     marks: frozenset[str] = frozenset()
     seconds: float = 0.0
+    view_only: bool = False
+    """Whether the visitor may look at a desktop, and do nothing else."""
     state: str = ""
     reason: Mapping[str, Any] = field(default_factory=dict)
 
@@ -64,31 +75,44 @@ class Decision:
         """Read what `POST /decide` answered."""
         outcome = Outcome(answer["outcome"])
         endpoint = Endpoint(**answer["endpoint"]) if answer.get("endpoint") else None
-        secure = answer.get("protocol") == "https"
+        protocol = answer.get("protocol") or "http"
+        secure = protocol == "https"
         rewrite = answer.get("origin") == "rewrite" and endpoint is not None
         return cls(
             outcome=outcome,
             person=answer.get("person") or "",
+            protocol=protocol,
             secure=secure,
             endpoint=endpoint,
             add=tuple((way.encode(), name.encode(), value.encode()) for way, name, value in answer.get("add", ())),
             own_address=address_of(endpoint, secure=secure) if rewrite and endpoint is not None else None,
-            ignore=tuple(path.encode() for path in answer.get("ignore", ())),
+            activity=Activity(answer.get("ignore", ()), pings=int(answer.get("pings", 1))),
             marks=frozenset(answer.get("marks", ())),
             seconds=min(float(answer.get("seconds", 0)), LONGEST) if outcome is Outcome.PASS else 0.0,
+            view_only=bool(answer.get("view_only")),
             state=answer.get("state") or "",
             reason=answer.get("reason") or {},
         )
 
     @property
+    def speaks_http(self) -> bool:
+        """Whether requests go to the task itself; other interfaces have a page of the platform's, and tunnels."""
+        return self.protocol in HTTP
+
+    @property
+    def is_desktop(self) -> bool:
+        """Whether the gateway speaks RFB with it in the visitor's name."""
+        return self.protocol == "rfb"
+
+    @property
+    def password(self) -> bytes:
+        """What a desktop is signed in to with; empty if nothing is known."""
+        return next((value for way, name, value in self.add if (way, name) == (b"rfb", b"password")), b"")
+
+    @property
     def adds_query(self) -> bool:
         """Whether targets change on their way."""
         return any(way == b"query" for way, _, _ in self.add)
-
-    def counts_as_use(self, target: bytes) -> bool:
-        """Tell whether a request for `target` shows that the task is in use."""
-        path = target.partition(b"?")[0]
-        return not any(path == one or path.startswith(one.rstrip(b"/") + b"/") for one in self.ignore)
 
 
 def address_of(endpoint: Endpoint, *, secure: bool) -> bytes:
@@ -123,6 +147,7 @@ class Lease:
         "live",
         "marks",
         "presented",
+        "taken_by",
         "task",
         "touched",
         "until",
@@ -138,10 +163,13 @@ class Lease:
         self.touched = 0.0
         self.asked = 0.0
         self.confirmed = 0.0
+        self.taken_by = ""
+        """The mark whose revocation closed it last; empty: `web` said no when it was asked again."""
         self.live: set[Live] = set()
 
-    def close(self) -> None:
-        """Forget the decision and close every connection."""
+    def close(self, mark: str = "") -> None:
+        """Forget the decision and close every connection; `mark` is what was revoked."""
+        self.taken_by = mark
         self.decision = None
         self.until = 0.0
         for one in tuple(self.live):
@@ -184,7 +212,7 @@ class Decisions:
     def revoke(self, mark: str) -> None:
         """Take back everything that carries a mark, and close what stands on it."""
         for lease in self._marked(mark):
-            lease.close()
+            lease.close(mark)
 
     def change(self, mark: str) -> None:
         """Ask again before the next request; open connections stay."""
@@ -264,6 +292,7 @@ class Decisions:
             "interface": lease.interface,
             "cookie": lease.presented.cookie,
             "token": lease.presented.token,
+            "certificate": lease.presented.certificate,
         }
         status, answer = await self._internal.post("/decide", question)
         if status != 200:

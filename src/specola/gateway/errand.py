@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from specola.gateway.admission import Asked
 from specola.gateway.asking import InternalError
 from specola.gateway.requests import RefusedError
-from specola.gateway.routes import Carry, dial
+from specola.gateway.routes import Carry, Passage, dial
 from specola.gateway.upstream import Upstream
+from specola.piping import Early
 
 if TYPE_CHECKING:
     from specola.gateway.admission import Admission
@@ -52,11 +53,40 @@ class Errand:
         else:
             await self._go_on(result, again=True)
 
-    async def _go_on(self, result: Carry | bytes, *, again: bool) -> None:
+    async def _go_on(self, result: Carry | Passage | bytes, *, again: bool) -> None:
         if isinstance(result, bytes):
             self._visitor.say(result, last=self._asked.last)
+        elif isinstance(result, Passage):
+            await self._open_tunnel(result, again=again)
         else:
             await self._open(result, again=again)
+
+    async def _open_tunnel(self, passage: Passage, *, again: bool) -> None:
+        visitor, route = self._visitor, passage.route
+        if route.lease is not None and route.lease.decision is not passage.decision:
+            await self._admit()
+            return
+        visitor.leave_upstream()
+        # Joined before the task is dialled, as in `_open`.
+        visitor.bind(route.lease, passage.decision, self._asked.via.visitor(self._asked.head))
+        stream: Early | None = None
+        try:
+            stream = await dial(route, Early)
+        except (OSError, TimeoutError) as error:
+            log.info("%s cannot be reached: %s", route.endpoint, str(error) or type(error).__name__)
+            self._admission.doubt(route)
+            result = await self._admitted_again() if again else None
+            if result is not None:
+                await self._go_on(result, again=False)
+                return
+        visitor.become_tunnel(passage, stream)
+
+    async def _admitted_again(self) -> Carry | Passage | bytes | None:
+        """Ask `web` once more after a task could not be reached; None: nothing better is known."""
+        try:
+            return await self._admission.admit(self._asked)
+        except (RefusedError, InternalError):
+            return None
 
     async def _open(self, carry: Carry, *, again: bool = True) -> None:
         visitor = self._visitor
@@ -70,7 +100,7 @@ class Errand:
             return
         visitor.leave_upstream()
         # Bound before it is dialled, so that what is revoked meanwhile closes this connection too.
-        visitor.bind(carry.route.lease, carry.decision)
+        visitor.bind(carry.route.lease, carry.decision, self._asked.via.visitor(carry.head))
         try:
             upstream = await dial(carry.route, lambda: Upstream(visitor, carry.route))
         except (OSError, TimeoutError) as error:
@@ -86,15 +116,11 @@ class Errand:
             self._visitor.refuse(web_is_away())
             return
         # The decision may be old: the task has ended, or is at another address. `web` knows by now.
-        self._admission.doubt(carry)
-        if again:
-            try:
-                result = await self._admission.admit(self._asked)
-            except (RefusedError, InternalError):
-                pass
-            else:
-                await self._go_on(result, again=False)
-                return
+        self._admission.doubt(carry.route)
+        result = await self._admitted_again() if again else None
+        if result is not None:
+            await self._go_on(result, again=False)
+            return
         self._visitor.refuse(task_is_away("The application does not accept connections."))
 
 

@@ -1,5 +1,6 @@
 """Makes the header block that a request carries on: to a task, to the platform, or to the waiting page."""
 
+import ipaddress
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -10,7 +11,15 @@ from specola.gateway.decisions import Decision
 from specola.gateway.framing import is_ours
 from specola.gateway.requests import Head
 
-__all__ = ["PLATFORM_TOKEN", "Via", "block_for_platform", "block_for_task", "block_for_waiting", "target_for_task"]
+__all__ = [
+    "PLATFORM_TOKEN",
+    "Via",
+    "block_for_page",
+    "block_for_platform",
+    "block_for_task",
+    "block_for_terminal",
+    "target_for_task",
+]
 
 PLATFORM_TOKEN = re.compile(rb"[Bb][Ee][Aa][Rr][Ee][Rr][ \t]+(specola_[A-Za-z0-9_\-]{43})")
 TOKEN_LIKE = re.compile(rb"bearer[ \t]+specola_", re.IGNORECASE)
@@ -22,7 +31,14 @@ PAGE_FIELDS = frozenset(
         b"cache-control", b"range",
     )
 )  # fmt: skip
-"""All that the waiting page learns of a visitor, beside the person's id."""
+"""All that a page of the platform's on a task's origin learns of a visitor, beside the person's id."""
+SOCKET_FIELDS = frozenset(
+    (
+        b"host", b"upgrade", b"connection", b"sec-websocket-key", b"sec-websocket-version", b"sec-websocket-protocol",
+        b"sec-websocket-extensions",
+    )
+)  # fmt: skip
+"""All that a terminal learns of a visitor, beside the person's id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +51,17 @@ class Via:
     """Whether the gateway itself ends TLS here."""
     trusted: bool = field(default=False)
     """Whether the peer is a proxy whose X-Forwarded-* is believed."""
+
+    def visitor(self, head: Head) -> str:
+        """Return the visitor's own address: what a trusted proxy says, or else the peer's."""
+        if not self.trusted:
+            return self.address
+        # What stands last was added by the proxy itself; what stands before it, anybody may have sent.
+        said = b",".join(head.values.get(b"x-forwarded-for", ())).rpartition(b",")[2].strip().decode("latin-1")
+        try:
+            return str(ipaddress.ip_address(said))
+        except ValueError:
+            return self.address
 
     def fields(self, head: Head) -> list[tuple[bytes, bytes]]:
         """Return the X-Forwarded-* fields to send on."""
@@ -92,11 +119,18 @@ def block_for_platform(head: Head, via: Via, request: str) -> bytes:
     return joined((*fields, *via.fields(head), (b"X-Request-Id", request.encode())), head)
 
 
-def block_for_waiting(head: Head, via: Via, decision: Decision) -> bytes:
-    """Return the header block for the waiting page, with its empty line: no cookie, no token."""
+def block_for_page(head: Head, via: Via, decision: Decision) -> bytes:
+    """Return the header block for a page of the platform's, with its empty line: no cookie, no token."""
     fields = [(name, value) for name, value in carried(head) if name.lower() in PAGE_FIELDS]
     marks = ",".join(sorted(one for one in decision.marks if not one.startswith("task:"))).encode()
     ours = ((b"X-Specola-Person", decision.person.encode()), (b"X-Specola-Marks", marks))
+    return joined((*fields, *via.fields(head), *ours), None)
+
+
+def block_for_terminal(head: Head, via: Via, decision: Decision, task: str) -> bytes:
+    """Return the header block of a WebSocket to a terminal, with its empty line: no cookie, no token."""
+    fields = [(name, value) for name, value in carried(head) if name.lower() in SOCKET_FIELDS]
+    ours = ((b"X-Specola-Task", task.encode()), (b"X-Specola-Person", decision.person.encode()))
     return joined((*fields, *via.fields(head), *ours), None)
 
 

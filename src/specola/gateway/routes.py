@@ -10,7 +10,7 @@ from specola.domain.task import Endpoint
 from specola.gateway.decisions import Decision, Lease
 from specola.gateway.requests import Head
 
-__all__ = ["Carry", "Route", "dial"]
+__all__ = ["Carry", "Passage", "Route", "dial"]
 
 DIAL_SECONDS = 10.0
 
@@ -47,6 +47,15 @@ class Carry:
     def wire(self) -> bytes:
         """The head as it is sent on."""
         return b"%s %s HTTP/1.%d\r\n%s" % (self.head.method, self.target, self.head.minor, self.block)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """A tunnel that may be opened: where its bytes go, and what is answered once it is decided how that went."""
+
+    route: Route
+    decision: Decision
+    welcome: bytes = field(repr=False)
 
 
 def task_tls() -> ssl.SSLContext:

@@ -15,7 +15,8 @@ from specola.gateway.forwarding import target_for_task
 from specola.gateway.framing import Body, FramingError, UntilClose
 from specola.gateway.requests import HEAD_LIMIT, LINE, RefusedError, read_head
 from specola.gateway.responses import Answer
-from specola.gateway.routes import Carry
+from specola.gateway.rfb import Desktop
+from specola.gateway.routes import Carry, Passage
 from specola.gateway.stages import (
     FRESH_SECONDS,
     HEAD_SECONDS,
@@ -27,6 +28,8 @@ from specola.gateway.stages import (
     Stage,
 )
 from specola.gateway.upstream import Upstream
+from specola.piping import Early, EndCode
+from specola.websocket import closing
 
 if TYPE_CHECKING:
     from specola.gateway.hub import Hub
@@ -111,7 +114,7 @@ class Visitor(Connection):
         wire = b"%s %s HTTP/1.1\r\n%s" % (known.method, target, known.carry.block)
         if meter is not None:
             meter.received += len(wire)
-            if not decision.ignore or decision.counts_as_use(target):
+            if decision.activity.counts(known.method, target):
                 meter.used = True
         self._carry = known.carry
         self._asked = known.asked
@@ -167,13 +170,14 @@ class Visitor(Connection):
         """Send on the present request."""
         self._work = None
         self._carry = carry
-        self.bind(carry.route.lease, carry.decision)
+        self.bind(carry.route.lease, carry.decision, self._via.visitor(carry.head))
         self._target = carry.head.target
         wire = carry.wire
         self._stage = Stage.RELAYING
         if self.meter is not None:
             self.meter.received += len(wire)
-            self.meter.used |= carry.used
+            # An upgrade alone is no use: pages that nobody looks at connect again by themselves.
+            self.meter.used |= carry.used and carry.head.upgrade is None
         upstream.send(wire)
         self._remember(upstream, carry)
         held, self._held = self._held, b""
@@ -214,6 +218,7 @@ class Visitor(Connection):
             upstream.transport.write(data)
             if self.meter is not None:
                 self.meter.received += len(data)
+                self.meter.used |= self._carry is not None and self._carry.used
         if body.done:
             self._body = None
             if rest:
@@ -255,16 +260,42 @@ class Visitor(Connection):
         if upstream is None or carry is None or carry.head.upgrade is None:
             raise FramingError("the application changed the protocol unasked")
         self.upstream = None
-        self._hub.tunnel(
-            visitor=self.transport, task=upstream.transport, lease=self._lease, meter=self.meter, used=carry.used
+        tunnel = self._hub.tunnel(
+            visitor=self.transport, task=upstream.transport, lease=self._lease, visit=self.meter, carry=carry
         )
         self.transport.write(answer.wire + rest)
+        if self.meter is not None:
+            # Read together with the answer's head, they were counted for the visit.
+            self.meter.sent -= len(rest)
+            tunnel.sent(len(rest))
         if self._held:
+            tunnel.received(self._held)
             upstream.transport.write(self._held)
         self._stage = Stage.CLOSED
         self._hub.gone(self)
         self.bind(None, None)
         self.transport.resume_reading()
+
+    def become_tunnel(self, passage: Passage, stream: Early | None) -> None:
+        """Become a WebSocket joined to a stream; None: it could not be reached, which browsers only learn this way."""
+        lease, visit = passage.route.lease, self.meter
+        if self.transport.is_closing() or self._ended or lease is None or visit is None:
+            if stream is not None:
+                stream.transport.abort()
+            self.abort()
+            return
+        self.transport.write(passage.welcome)
+        if stream is None:
+            self.transport.write(closing(EndCode.UNREACHABLE, "The application does not accept connections."))
+            self._linger()
+            return
+        early, self._held = self._held, b""
+        decision = passage.decision
+        desktop = Desktop(password=decision.password, view_only=decision.view_only) if decision.is_desktop else None
+        self._hub.pipe(visitor=self.transport, stream=stream, lease=lease, visit=visit, early=early, desktop=desktop)
+        self._stage = Stage.CLOSED
+        self._hub.gone(self)
+        self.bind(None, None)
 
     def upstream_lost(self, upstream: Upstream) -> None:
         """Go on after the upstream connection ended where no answer was complete."""
@@ -289,7 +320,7 @@ class Visitor(Connection):
         if carry is None or not carry.route.to_task:
             self.refuse(web_is_away())
             return
-        self._hub.admission.doubt(carry)
+        self._hub.admission.doubt(carry.route)
         self.refuse(task_is_away(f"The application gave no proper answer: {reason}."))
 
     def refuse(self, error: RefusedError) -> None:

@@ -26,6 +26,7 @@ class Question(BaseModel):
     interface: str
     cookie: str | None = None
     token: str | None = None
+    certificate: str | None = None
 
 
 class Redemption(BaseModel):
@@ -55,13 +56,16 @@ class Carried(BaseModel):
 @router.post("/decide")
 async def decide(question: Question, services: Wiring) -> dict[str, Any]:
     """Decide about a visitor; always 200."""
-    presented = Presented(cookie=question.cookie, token=question.token)
+    presented = Presented(cookie=question.cookie, token=question.token, certificate=question.certificate)
     return answer_of(await services.access.decide(question.task, question.interface, presented))
 
 
 def answer_of(decision: Decision) -> dict[str, Any]:
     """Write a decision as the protocol has it."""
     answer: dict[str, Any] = {"outcome": decision.outcome.value}
+    if decision.outcome is Outcome.MISSING:
+        # For the record: the gateway tells nobody.
+        return answer | {"person": decision.person}
     task, interface = decision.task, decision.interface
     if decision.outcome not in {Outcome.PASS, Outcome.NOT_READY} or task is None or interface is None:
         return answer
@@ -69,6 +73,7 @@ def answer_of(decision: Decision) -> dict[str, Any]:
         "person": decision.person,
         "task": task.id,
         "interface": interface.name,
+        "protocol": interface.protocol.value,
         "marks": list(decision.marks),
         "seconds": decision.seconds,
     }
@@ -79,11 +84,12 @@ def answer_of(decision: Decision) -> dict[str, Any]:
     assert endpoint is not None, "a visitor passes only to an endpoint"
     where = {"path": endpoint.path} if endpoint.path else {"host": endpoint.host, "port": endpoint.port}
     return answer | {
-        "protocol": interface.protocol.value,
         "origin": interface.origin.value,
         "endpoint": where,
         "add": [list(one) for one in decision.add],
         "ignore": list(interface.activity.ignore),
+        "pings": interface.activity.pings,
+        "view_only": decision.view_only,
     }
 
 

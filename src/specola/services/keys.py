@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from specola.authority import Authority
+from specola.authorities.ssh import SshAuthority
 from specola.clock import Clock
 from specola.domain.accounts import tidy
 from specola.domain.errors import ConflictError, InvalidError, LimitError, MissingError, UnauthenticatedError
@@ -36,7 +36,7 @@ class Issued:
 class Keys:
     """Everything that is done with public keys and certificates. One key belongs to one person."""
 
-    def __init__(self, *, store: Store, clock: Clock, authority: Authority) -> None:
+    def __init__(self, *, store: Store, clock: Clock, authority: SshAuthority) -> None:
         self._store = store
         self._clock = clock
         self._authority = authority

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from specola.clock import Clock
 from specola.domain.accounts import LONGEST_PASSWORD, is_name, tidy, valid_name, valid_password
+from specola.domain.certificate import Certificate
 from specola.domain.errors import (
     ConflictError,
     DeniedError,
@@ -102,6 +103,22 @@ class People:
         if token_id is not None:
             return await self._admissions.of_token_id(token_id)
         raise UnauthenticatedError
+
+    async def admitted_by(self, certificate: Certificate) -> Admission:
+        """Return who a client certificate stands for: whoever its session or its token does, until either ends.
+
+        Raises UnauthenticatedError.
+        """
+        if certificate.expires <= self._clock.now():
+            raise UnauthenticatedError("The certificate has expired.", hint="Ask for another one: specola cert")
+        if certificate.token is not None:
+            admission = await self._admissions.of_token_id(certificate.token)
+        elif certificate.session is not None:
+            admission = await self._admissions.of_session_id(certificate.session)
+        else:
+            raise UnauthenticatedError
+        ends = certificate.expires if admission.expires is None else min(admission.expires, certificate.expires)
+        return replace(admission, expires=ends)
 
     async def actor_of(self, person: PersonId) -> Actor:
         """Return a person whom the gateway has let in, with all scopes.

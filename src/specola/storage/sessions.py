@@ -100,11 +100,11 @@ class Sessions:
 
     async def token_by_secret(self, secret: str) -> tuple[Token, Person] | None:
         """Return the token of that secret, expired or not, and whose it is."""
-        return await self._one_token(TokenRow.secret == secret)
+        return await self._token(TokenRow.secret == secret)
 
     async def token(self, token: str) -> tuple[Token, Person] | None:
         """Return the token of that id, expired or not, and whose it is."""
-        return await self._one_token(TokenRow.id == token)
+        return await self._token(TokenRow.id == token)
 
     async def tokens_of(self, person: str) -> Sequence[Token]:
         """Return a person's tokens, the latest first, those that have expired too until they are cleared away."""
@@ -134,7 +134,7 @@ class Sessions:
         row = found.one_or_none()
         return (_session_of(row[0]), person_of(row[1])) if row else None
 
-    async def _one_token(self, condition: ColumnElement[bool]) -> tuple[Token, Person] | None:
+    async def _token(self, condition: ColumnElement[bool]) -> tuple[Token, Person] | None:
         found = await self._session.execute(
             select(TokenRow, PersonRow).join(PersonRow, PersonRow.id == TokenRow.person).where(condition)
         )

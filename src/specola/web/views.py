@@ -3,49 +3,34 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from specola.domain.computing import Usage
+from specola.domain.computing import Capability, Computing, Usage
 from specola.domain.errors import SpecolaError
 from specola.domain.person import Actor
-from specola.domain.software import Interface, Protocol
+from specola.domain.software import TERMINAL, Interface
 from specola.domain.task import Event, InterfaceState, Task, TaskState
 from specola.factory import Services
+from specola.web.commands import CommandLine, command_lines
 
 __all__ = ["WAITING", "Opening", "Step", "TaskView", "task_views"]
 
 WAITING = frozenset({TaskState.QUEUED, TaskState.STARTING})
 
-CLIENTS: Mapping[Protocol, str] = {
-    Protocol.RFB: "vncviewer {host}::{port}",
-    Protocol.SSH: "ssh -p {port} {host}",
-    Protocol.POSTGRES: "psql -h {host} -p {port} -U postgres",
-    Protocol.MYSQL: "mysql -h {host} -P {port} -u root -p",
-    Protocol.REDIS: "redis-cli -h {host} -p {port} --askpass",
-    Protocol.GRPC: "grpcurl -plaintext {host}:{port} list",
-    Protocol.TCP: "nc {host} {port}",
-}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opening:
-    """One interface of a task: what it is, whether it is ready, and where it is opened."""
+    """One interface of a task: what it is, whether it is ready, and how it is reached."""
 
     interface: Interface
     state: InterfaceState
     address: str
+    """Where a browser finds it: the application itself, or a page of ours about it."""
+    lines: tuple[CommandLine, ...] = ()
+    """Ready command lines; none for what a browser understands."""
 
     @property
     def in_browser(self) -> bool:
         """Whether a browser can open it."""
-        return self.interface.protocol.opens_in_browser
-
-    @property
-    def command(self) -> str:
-        """A client's command line for this interface, on the machine where Specola runs; empty while there is none."""
-        where = self.state.endpoint
-        if where is None or where.host is None or where.port is None:
-            return ""
-        client = CLIENTS.get(self.interface.protocol, CLIENTS[Protocol.TCP])
-        return client.format(host=where.host, port=where.port)
+        return self.interface.protocol.shows_in_browser
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +57,8 @@ class TaskView:
     task: Task
     place: str
     openings: tuple[Opening, ...]
+    terminal: str = ""
+    """Where a browser finds its terminals; empty while it has none."""
     usage: Sequence[Usage] = ()
     step: Step | None = None
 
@@ -96,8 +83,9 @@ async def task_views(services: Services, actor: Actor, tasks: Sequence[Task]) ->
     return [
         TaskView(
             task=task,
-            place=places.get(task.computing, task.computing),
+            place=places[task.computing].title if task.computing in places else task.computing,
             openings=_openings(services, task),
+            terminal=_terminal(services, task, places.get(task.computing)),
             usage=usage.get(task.id, ()),
             step=by_task.get(task.id),
         )
@@ -105,8 +93,15 @@ async def task_views(services: Services, actor: Actor, tasks: Sequence[Task]) ->
     ]
 
 
-async def _places(services: Services, actor: Actor) -> Mapping[str, str]:
-    return {computing.name: computing.title for computing in await services.computings.list(actor)}
+async def _places(services: Services, actor: Actor) -> Mapping[str, Computing]:
+    return {computing.name: computing for computing in await services.computings.list(actor)}
+
+
+def _terminal(services: Services, task: Task, place: Computing | None) -> str:
+    probe = place.state.probe if place is not None else None
+    if task.state is not TaskState.RUNNING or probe is None or Capability.TERMINAL not in probe.capabilities:
+        return ""
+    return services.addresses.origin(task.id, TERMINAL.name)
 
 
 async def _usage(services: Services, actor: Actor, tasks: Sequence[str]) -> Mapping[str, Sequence[Usage]]:
@@ -127,7 +122,14 @@ def _openings(services: Services, task: Task) -> tuple[Opening, ...]:
         Opening(
             interface=interface,
             state=task.interface(interface.name) or InterfaceState(name=interface.name),
-            address=services.tasks.address(task, interface),
+            address=_address(services, task, interface),
+            lines=command_lines(task, interface),
         )
         for interface in task.release.interfaces
     )
+
+
+def _address(services: Services, task: Task, interface: Interface) -> str:
+    if interface.protocol.opens_in_browser:
+        return services.tasks.address(task, interface)
+    return services.addresses.origin(task.id, interface.name)

@@ -2,9 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Annotated
 
-from fastapi import APIRouter, Header, Request
+from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from specola.domain.errors import MissingError, SpecolaError, UnauthenticatedError
@@ -12,6 +11,7 @@ from specola.domain.person import Actor
 from specola.domain.task import Task, TaskState
 from specola.factory import Services
 from specola.storage.changes import Change, Topic
+from specola.web.guests import HEADERS, STATIC, MarksHeader, PersonHeader, asset
 from specola.web.live import BEAT_SECONDS, PACE_SECONDS, event_stream, feed_of, message
 from specola.web.look import Look, look_of
 from specola.web.steps import start_steps
@@ -23,23 +23,8 @@ LINES = 6
 FAILED_LINES = 30
 LINES_SECONDS = 1.0
 PATIENCE_SECONDS = 1.0
-PREFIX = "/.specola/static/"
-HEADERS = {
-    # No address but this origin's; forms only to it; nothing inline; framed by nobody.
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-    "Retry-After": "2",
-}
-
+RETRY = {"Retry-After": "2"}
 router = APIRouter(prefix="/waiting/{task}/{interface}")
-PersonHeader = Annotated[str, Header(alias="x-specola-person")]
-MarksHeader = Annotated[str, Header(alias="x-specola-marks")]
 
 
 @router.get("/page")
@@ -53,12 +38,12 @@ async def show_page(request: Request, services: Wiring, task: str, interface: st
         {
             "task": await services.tasks.get(actor, task),
             "shown": shown,
-            "style": look.asset(PREFIX, "waiting.css"),
-            "script": look.asset(PREFIX, "waiting.js"),
-            "mark": look.asset(PREFIX, "mark.svg"),
+            "style": look.asset(STATIC, "waiting.css"),
+            "script": look.asset(STATIC, "waiting.js"),
+            "mark": look.asset(STATIC, "mark.svg"),
         },
     )
-    return Response(html, status_code=503, media_type="text/html; charset=utf-8", headers=HEADERS)
+    return Response(html, status_code=503, media_type="text/html; charset=utf-8", headers=HEADERS | RETRY)
 
 
 @router.get("/events")
@@ -68,8 +53,7 @@ async def follow(
     """Send the page's content as it changes, and `ready` in the end."""
     actor = await services.people.actor_of(person)
     found = await services.tasks.get(actor, task)
-    if found.release.interface(interface) is None:
-        raise MissingError("interface", interface)
+    _ = await services.found.interface(actor, found, interface)
     events = _events(request, services, actor, found.id, interface, marks)
     return event_stream(events, feed=feed_of(request), person=actor.person.id)
 
@@ -85,10 +69,7 @@ async def stop(services: Wiring, task: str, person: PersonHeader) -> Response:
 @router.get("/static/{name}")
 async def get_asset(request: Request, name: str) -> Response:
     """Answer with a style or a script; the same bytes as on the platform's origin."""
-    asset = look_of(request).assets.get(name)
-    if asset is None:
-        raise MissingError("file", name)
-    return asset.response(request.headers.get("accept-encoding", ""))
+    return asset(request, name)
 
 
 async def _events(
@@ -117,18 +98,14 @@ async def _events(
             except (UnauthenticatedError, MissingError):
                 yield message("", event="ready")
                 return
-            if _is_ready(now, interface):
+            which = await services.found.interface(actor, now, interface) if now.is_live else None
+            if which is not None and await services.found.is_reachable(now, which):
                 yield message("", event="ready")
                 return
             yield message(html, event="state") if html != sent else b":\n\n"
             sent = html
             await asyncio.sleep(PACE_SECONDS)
             await wakes.wait(LINES_SECONDS if now.state is TaskState.STARTING else BEAT_SECONDS)
-
-
-def _is_ready(task: Task, interface: str) -> bool:
-    state = task.interface(interface)
-    return task.is_live and state is not None and state.ready
 
 
 async def _render(look: Look, services: Services, actor: Actor, name: str, interface: str) -> str:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from specola.computing.memory.websocket import accept_key, echo_frames
+from specola.computing.memory.websocket import echo_frames
+from specola.websocket import accept_key
 
 __all__ = ["Counter", "Listener", "Serve", "echo", "speak_http"]
 

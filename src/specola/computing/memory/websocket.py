@@ -1,22 +1,13 @@
 """The server's side of a WebSocket (RFC 6455) that sends every message back."""
 
 import asyncio
-import base64
-import hashlib
 import struct
 
-__all__ = ["accept_key", "echo_frames"]
+__all__ = ["echo_frames"]
 
-# RFC 6455, section 1.3: the server proves with it that it understood the handshake.
-MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 CLOSE, PING, PONG = 0x8, 0x9, 0xA
 MASKED = 0x80
 SHORT, MEDIUM = 126, 127
-
-
-def accept_key(key: str) -> str:
-    """Return the Sec-WebSocket-Accept that answers a Sec-WebSocket-Key."""
-    return base64.b64encode(hashlib.sha1(key.encode() + MAGIC, usedforsecurity=False).digest()).decode()
 
 
 async def echo_frames(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -11,7 +11,7 @@ import asyncssh
 import structlog
 from typing_extensions import override
 
-from specola.authority import HOST_LIFE, Authority
+from specola.authorities.ssh import HOST_LIFE, SshAuthority
 from specola.clock import Clock
 from specola.connector.directory import Directory
 from specola.connector.ssh.live import Live
@@ -61,7 +61,9 @@ class Place:
 class FrontDoor:
     """Serves SSH at one address. A port that is taken is told of and tried again; nothing else suffers from it."""
 
-    def __init__(self, place: Place, *, authority: Authority, live: Live, directory: Directory, clock: Clock) -> None:
+    def __init__(
+        self, place: Place, *, authority: SshAuthority, live: Live, directory: Directory, clock: Clock
+    ) -> None:
         self._place = place
         self._authority = authority
         self._live = live

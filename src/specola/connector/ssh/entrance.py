@@ -86,7 +86,8 @@ class Entrance:
 
     def refused(self, kind: str, error: SpecolaError) -> None:
         """Take note that something was refused."""
-        self._live.refuse(kind=kind, task=self.task, address=self.address, error=error)
+        person = self.admitted.person if self.admitted else ""
+        self._live.refuse(kind=kind, task=self.task, address=self.address, person=person, error=error)
 
     def reserve(self) -> bool:
         """Take room for one more channel; tell whether there was any."""

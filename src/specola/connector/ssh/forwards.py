@@ -130,14 +130,14 @@ class Forward(asyncssh.SSHTCPSession[bytes]):
     async def _inwards(self, opened: Open) -> None:
         while data := await self._inbox.take():
             await self._stream.write(data)
-            opened.received += len(data)
+            opened.received(len(data))
         await self._stream.end()
 
     async def _outwards(self, opened: Open) -> None:
         while data := await self._stream.read(CHUNK):
             await self._outbox.ready()
             self._channel.write(data)
-            opened.sent += len(data)
+            opened.sent(len(data))
         self._channel.write_eof()
 
     def _take_back(self, _sentence: str) -> None:

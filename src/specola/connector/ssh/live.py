@@ -3,25 +3,28 @@
 import asyncio
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import structlog
 
 from specola.connector.ssh.asking import Admitted, Asking, Entered
+from specola.domain.connection import ConnectionKind
 from specola.domain.errors import SpecolaError, WebUnreachableError
+from specola.records import Record, Records
 
 __all__ = ["TAKEN_BACK", "Live", "Open"]
 
 TAKEN_BACK = "Your right to this was taken back."
 ENDED = "The task is ending, or your right to it was taken back."
+KINDS = {"forward": ConnectionKind.FORWARD, "sftp": ConnectionKind.SFTP}
+"""As what a channel is on record; all others are SSH."""
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
 class Open:
     """A connection or a channel: how it is closed, and what it stands on.
 
-    `close` takes the sentence that the visitor is told. A connection has no task. `received` and `sent` are in bytes,
-    as seen from the platform.
+    `close` takes the sentence that the visitor is told. A connection has no task, and so no `record`.
     """
 
     kind: str
@@ -32,15 +35,26 @@ class Open:
     close: Callable[[str], None]
     task: str = ""
     interface: str = ""
-    received: int = field(default=0)
-    sent: int = field(default=0)
+    record: Record | None = None
+    refused: str = ""
+
+    def received(self, size: int) -> None:
+        """Count bytes from the visitor."""
+        if self.record is not None:
+            self.record.received += size
+
+    def sent(self, size: int) -> None:
+        """Count bytes to the visitor."""
+        if self.record is not None:
+            self.record.sent += size
 
 
 class Live:
     """Everything that is open. Every channel begins and ends here, so it is here that connections go on record."""
 
-    def __init__(self, asking: Asking) -> None:
+    def __init__(self, asking: Asking, records: Records) -> None:
         self._asking = asking
+        self._records = records
         self._open: set[Open] = set()
         self._watching: list[set[str]] = []
         self._logger = structlog.stdlib.get_logger("specola.connector")
@@ -74,6 +88,14 @@ class Live:
     def begin(self, opened: Open) -> None:
         """Take note of something that has been opened."""
         self._open.add(opened)
+        if opened.task:
+            opened.record = self._records.begin(
+                kind=KINDS.get(opened.kind, ConnectionKind.SSH),
+                task=opened.task,
+                interface=opened.interface,
+                person=opened.person,
+                address=opened.address,
+            )
         self._logger.info(
             "ssh_opened",
             kind=opened.kind,
@@ -87,24 +109,31 @@ class Live:
         """Take note that something has ended; silent if that is known."""
         if opened in self._open:
             self._open.discard(opened)
-            self._logger.info(
-                "ssh_ended",
-                kind=opened.kind,
-                task=opened.task,
-                person=opened.person,
-                received=opened.received,
-                sent=opened.sent,
-            )
+            if opened.record is not None:
+                opened.record.end(refused=opened.refused)
+            self._logger.info("ssh_ended", kind=opened.kind, task=opened.task, person=opened.person)
 
-    def refuse(self, *, kind: str, task: str, address: str, error: SpecolaError) -> None:
+    def refuse(self, *, kind: str, task: str, address: str, person: str, error: SpecolaError) -> None:
         """Take note that somebody was refused."""
+        self._records.refuse(
+            kind=KINDS.get(kind, ConnectionKind.SSH),
+            task=task,
+            interface="",
+            person=person,
+            address=address,
+            code=error.code,
+        )
         self._logger.info("ssh_refused", kind=kind, task=task, address=address, code=error.code)
 
     def revoke(self, mark: str) -> None:
         """Close all that stands on a mark."""
         self._touch(mark)
         for opened in [one for one in self._open if mark in one.marks]:
-            opened.close(TAKEN_BACK if not mark.startswith("task:") else ENDED)
+            if mark.startswith("task:"):
+                opened.close(ENDED)
+            else:
+                opened.refused = "revoked"
+                opened.close(TAKEN_BACK)
 
     async def renew(self, mark: str | None = None) -> None:
         """Ask again for all open channels that stand on a mark, None: for all; close those that may not go on."""
@@ -128,6 +157,7 @@ class Live:
             return  # nothing was learned; what has been heard of for too long is closed elsewhere
         except SpecolaError as error:
             for opened in channels:
+                opened.refused = "revoked"
                 opened.close(error.sentence)
 
     def _touch(self, mark: str) -> None:

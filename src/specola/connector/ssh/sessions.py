@@ -195,7 +195,7 @@ class Session(asyncssh.SSHServerSession[bytes]):
             while data := await self._inbox.take():
                 await to.write(data)
                 if self._opened is not None:
-                    self._opened.received += len(data)
+                    self._opened.received(len(data))
             await to.end()
 
     async def _drain_command(self, running: Running) -> None:
@@ -212,7 +212,7 @@ class Session(asyncssh.SSHServerSession[bytes]):
         else:
             self._channel.write(data)
         if self._opened is not None:
-            self._opened.sent += len(data)
+            self._opened.sent(len(data))
 
     # -- how it ends ------------------------------------------------------------------------------------------------
 

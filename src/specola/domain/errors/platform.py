@@ -10,6 +10,8 @@ __all__ = [
     "DatabaseError",
     "DatabaseUnavailableError",
     "KeyFileError",
+    "LocalPortError",
+    "NoTlsError",
     "PlatformRunningError",
     "PlatformUnreachableError",
     "PortError",
@@ -151,6 +153,18 @@ class PortError(ConflictError):
     code = "port"
 
 
+class LocalPortError(ConflictError):
+    """A port of the person's own machine cannot be listened at."""
+
+    code = "local_port"
+
+    def __init__(self, address: str, detail: str) -> None:
+        super().__init__(
+            f"{address} of this machine cannot be listened at: {detail}.",
+            hint="Leave the port out to get the next free one, or name another, such as INTERFACE:15432.",
+        )
+
+
 class CertificateError(InvalidError):
     """The certificate files of the public port cannot be used."""
 
@@ -167,4 +181,16 @@ class PlatformUnreachableError(SpecolaError):
         super().__init__(
             f"The platform at {url} does not answer: {detail}.",
             hint="Check the address (specola login URL) and whether the platform is running.",
+        )
+
+
+class NoTlsError(ConflictError):
+    """Nothing is reached by TLS name, since the gateway itself speaks no TLS."""
+
+    code = "no_tls"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Tasks are not reached by TLS name here: the platform's gateway does not speak TLS itself.",
+            hint="Use an SSH or WebSocket forwarding, or ask an administrator about tls_cert and tls_key.",
         )

@@ -1,15 +1,20 @@
 """Failures in a task's life."""
 
 from specola.domain.errors.kinds import Kind, SpecolaError
-from specola.domain.errors.requests import ConflictError
+from specola.domain.errors.requests import ConflictError, DeniedError
 
 __all__ = [
     "ArchiveError",
     "BudgetExhaustedError",
     "LaunchError",
+    "LinkEndedError",
     "NoSpaceError",
+    "NotReadyError",
+    "RevokedError",
     "StateError",
+    "TaskEndedError",
     "TaskNotRunningError",
+    "TunnelError",
     "WaitError",
 ]
 
@@ -85,6 +90,19 @@ class WaitError(SpecolaError):
         )
 
 
+class LinkEndedError(SpecolaError):
+    """A link that was given away does not let anybody in any more, or never did."""
+
+    code = "link_ended"
+    kind = Kind.MISSING
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This link is unknown, too old or taken back, or what it showed has ended.",
+            hint="Ask whoever gave it to you for another one.",
+        )
+
+
 class TaskNotRunningError(SpecolaError):
     """Something was to be done inside a task that is not running, or not any more."""
 
@@ -93,3 +111,44 @@ class TaskNotRunningError(SpecolaError):
 
     def __init__(self) -> None:
         super().__init__("The task is not running.", hint="Start it again, then try once more.")
+
+
+class TaskEndedError(ConflictError):
+    """The task can no longer be reached: it has ended, or is being stopped."""
+
+    code = "task_ended"
+
+    def __init__(self, task: str, state: str) -> None:
+        super().__init__(f"“{task}” is {state}.", hint="Run it again, and reach that one.")
+
+
+class NotReadyError(SpecolaError):
+    """An interface of a live task cannot be reached yet."""
+
+    code = "not_ready"
+    kind = Kind.UNAVAILABLE
+
+    def __init__(self, interface: str, task: str, state: str) -> None:
+        super().__init__(
+            f"“{interface}” of “{task}” is not ready; the task is {state}.",
+            hint=f"Look how far it is: specola show {task}",
+        )
+
+
+class RevokedError(DeniedError):
+    """The right to use a task was taken back while it was used."""
+
+    code = "revoked"
+
+    def __init__(self, task: str) -> None:
+        super().__init__(f"Your right to use “{task}” has been taken back.", hint="Sign in again: specola login URL")
+
+
+class TunnelError(SpecolaError):
+    """A connection into a task could not be made, or broke off."""
+
+    code = "tunnel"
+    kind = Kind.UNAVAILABLE
+
+    def __init__(self, interface: str, sentence: str) -> None:
+        super().__init__(f"{interface}: {sentence}", hint="Try again; the task's log may say why.")

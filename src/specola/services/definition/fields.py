@@ -3,7 +3,7 @@
 import difflib
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from enum import StrEnum
 from typing import TypeVar
 
@@ -168,9 +168,9 @@ class Fields:
 
         return self.parsed(key, default, parse)
 
-    def choice(self, key: str, default: Word) -> Word:
-        """Return one of the words of an enum."""
-        words = [word.value for word in type(default)]
+    def choice(self, key: str, default: Word, *, never: Collection[Word] = ()) -> Word:
+        """Return one of the words of an enum that are not among `never`."""
+        words = [word.value for word in type(default) if word not in never]
 
         def parse(text: str) -> Word:
             if text not in words:

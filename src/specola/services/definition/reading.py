@@ -38,6 +38,8 @@ RELEASE_KEYS = (
 )
 MEBIBYTE = 1024**2
 MOST_INTERFACES = 32
+LARGEST_PING = 125
+"""Bytes; messages up to this size have the shortest head (RFC 6455, 5.2)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +167,7 @@ def _interface(fields: Fields) -> Interface:
     interface = Interface(
         name=fields.required("name", check=checks.interface_name_fault),
         port=fields.whole("port", 1, low=1, high=65535),
-        protocol=fields.choice("protocol", Protocol.HTTP),
+        protocol=fields.choice("protocol", Protocol.HTTP, never=(Protocol.TERMINAL,)),
         open=fields.text("open", "/", check=checks.request_path_fault),
         credential=_credential(fields),
         health=_health(fields),
@@ -219,7 +221,11 @@ def _activity(fields: Fields) -> Activity:
     below = fields.child("activity")
     if below is None:
         return Activity()
-    activity = Activity(ignore=below.texts("ignore", check=checks.request_path_fault))
+    usual = Activity()
+    activity = Activity(
+        ignore=below.texts("ignore", check=checks.ignored_fault),
+        pings=below.whole("pings", usual.pings, low=0, high=LARGEST_PING),
+    )
     below.finish()
     return activity
 

@@ -25,7 +25,7 @@ __all__ = ["router"]
 EMPTY = {"user": RunsAs.IMAGE.value, "resources.cpus": "1", "resources.memory": "2GiB", "resources.shm": "64MiB"}
 TEMPLATE = "software: my-software\ntitle: My software\nimage: \ninterfaces:\n  - name: web\n    port: 8080\n"
 CHOICES = {
-    "protocols": list(Protocol),
+    "protocols": [one for one in Protocol if one is not Protocol.TERMINAL],
     "ways": list(CredentialWay),
     "origins": list(Origin),
     "users": list(RunsAs),

@@ -22,7 +22,7 @@ from specola.domain.errors import KeyFileError
 from specola.openssh import ReadKey, certifiable
 from specola.secrets import Sealer
 
-__all__ = ["HOST_LIFE", "Authority", "HostKey"]
+__all__ = ["HOST_LIFE", "HostKey", "SshAuthority"]
 
 USERS, HOSTS, HOST = "ssh_user_authority", "ssh_host_authority", "ssh_host_key"
 HOST_LIFE = timedelta(days=30)
@@ -41,7 +41,7 @@ class HostKey:
     certificate: str
 
 
-class Authority:
+class SshAuthority:
     """Ed25519 keys in sealed files of the secrets folder, read when they are first needed.
 
     Parameters

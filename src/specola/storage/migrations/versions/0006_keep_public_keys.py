@@ -5,14 +5,14 @@ from alembic import op
 
 __all__ = ["down_revision", "revision", "upgrade"]
 
-revision = "0002"
-down_revision = "0001"
+revision = "0006"
+down_revision = "0005"
 
 MOMENT = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
-    """Go from 0001 to 0002."""
+    """Go from 0005 to 0006."""
     op.create_table(
         "public_key",
         sa.Column("id", sa.String(length=20), nullable=False),
