@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from specola.authority import Authority
+from specola.authorities.tls import TlsAuthority
 from specola.config import Settings
 from specola.websocket import head
 from tests.support.certificates import client_files, make_certificate
@@ -168,7 +168,7 @@ async def test_tls_with_a_certificate_that_is_renewed(short_path: Path) -> None:
 
 async def test_every_process_asks_for_certificates_by_name(short_path: Path) -> None:
     certificate, key = make_certificate(short_path, "platform.test", "*.tasks.test")
-    authority = Authority.fresh(installation="test", now=datetime.now(UTC))
+    authority = TlsAuthority.fresh(installation="test", now=datetime.now(UTC))
     client = client_files(short_path, authority)
     context = ssl.create_default_context(cafile=str(certificate))
     context.load_cert_chain(client.certificate, client.key)
