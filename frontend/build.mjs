@@ -59,10 +59,12 @@ const scripts = await build({
     platform: "src/platform.ts",
     waiting: "src/waiting.ts",
     viewer: "src/viewer.ts",
+    terminal: "src/terminal.ts",
     "platform-style": "styles/platform.css",
     "waiting-style": "styles/waiting.css",
     "desktop-style": "styles/desktop.css",
     "viewer-style": "styles/viewer.css",
+    "terminal-style": "styles/terminal.css",
   },
 });
 // noVNC waits for answers of the browser while it loads, which only modules may.
@@ -80,12 +82,12 @@ manifest["mark.svg"] = await hashed(join(here, "mark.svg"));
 const icons = {};
 for (const name of await iconNames()) icons[name] = await drawing(name);
 
+const addons = ["fit", "search", "unicode11", "web-links"].map((name) => `@xterm/addon-${name}`);
 const licences = [
   "These are the licences of what is bundled here, unchanged. The sources of noVNC (MPL 2.0) are at https://github.com/novnc/noVNC.",
 ];
 for (const [name, file] of [
-  ["htmx.org", "LICENSE"],
-  ["lucide-static", "LICENSE"],
+  ...["htmx.org", "lucide-static", "@xterm/xterm", ...addons].map((name) => [name, "LICENSE"]),
   ["@novnc/novnc", "LICENSE.txt"],
   ["@novnc/novnc", "vendor/pako/LICENSE"],
 ]) {

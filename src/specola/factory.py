@@ -5,7 +5,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
-from specola.authority import Authority
+from specola.authorities.ssh import SshAuthority
+from specola.authorities.tls import TlsAuthority
 from specola.clock import Clock
 from specola.config import Settings
 from specola.connector.client import ConnectorClient
@@ -20,7 +21,9 @@ from specola.services.connections import Connections
 from specola.services.endpoints import Endpoints
 from specola.services.following import Following
 from specola.services.found import Found
+from specola.services.front_door import FrontDoor
 from specola.services.health import Health
+from specola.services.keys import Keys
 from specola.services.links import Links
 from specola.services.names import Names
 from specola.services.people import People
@@ -44,7 +47,8 @@ class ProcessContext:
     connector: Connector
     archive: LogArchive
     sealer: Sealer
-    authority: Authority
+    tls_authority: TlsAuthority
+    ssh_authority: SshAuthority
 
 
 @asynccontextmanager
@@ -63,7 +67,7 @@ async def open_process(
     clock = clock or Clock()
     async with AsyncExitStack() as stack:
         sealer = Sealer.read(settings.data / "secrets" / "key")
-        authority = Authority.read(settings.data / "secrets" / "authority", sealer)
+        tls_authority = TlsAuthority.read(settings.data / "secrets" / "authority", sealer)
         store = Store(settings.database, clock=clock)
         stack.push_async_callback(store.close)
         if connector is None:
@@ -77,7 +81,8 @@ async def open_process(
             connector=connector,
             archive=LogArchive(settings.data / "logs"),
             sealer=sealer,
-            authority=authority,
+            tls_authority=tls_authority,
+            ssh_authority=SshAuthority(settings.data / "secrets", sealer),
         )
 
 
@@ -93,6 +98,9 @@ class Services:
     people: People
     access: Access
     certificates: Certificates
+    keys: Keys
+    front_door: FrontDoor
+    ssh_authority: SshAuthority
     catalogue: Catalogue
     computings: Computings
     tasks: Tasks
@@ -142,7 +150,12 @@ class Services:
                 sealer=context.sealer,
                 endpoints=Endpoints(terminals=settings.terminals_socket, streams=settings.streams),
             ),
-            certificates=Certificates(store=store, clock=clock, authority=context.authority, server=settings.tls_cert),
+            certificates=Certificates(
+                store=store, clock=clock, authority=context.tls_authority, server=settings.tls_cert
+            ),
+            keys=Keys(store=store, clock=clock, authority=context.ssh_authority),
+            front_door=FrontDoor(store=store, clock=clock, people=people),
+            ssh_authority=context.ssh_authority,
             catalogue=catalogue,
             computings=Computings(store=store, clock=clock, connector=connector),
             tasks=tasks,

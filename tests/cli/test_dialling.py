@@ -66,10 +66,11 @@ async def proxy(port: int, *, answer: bytes = b"HTTP/1.1 200 Connected") -> Asyn
 
 @pytest.fixture
 async def secure(short_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stage]:
-    """A gateway with a certificate that this machine has been told to trust."""
+    """A gateway with a certificate that this machine has been told to trust; clients without HTTP need one too."""
     certificate, key = make_certificate(short_path, f"lab--{TASK}.localhost", LAB)
     tls = server_tls(certificate, key)
-    async with Stage.open(tls=tls, public_url="https://platform.test", tasks_domain="tasks.test") as stage:
+    named = {"interfaces": {(TASK, "lab"): {"protocol": "tcp", "endpoint": {}}}}
+    async with Stage.open(tls=tls, web=named, public_url="https://platform.test", tasks_domain="tasks.test") as stage:
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
         yield stage
 

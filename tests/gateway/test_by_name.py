@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from specola.authority import Authority
+from specola.authorities.tls import TlsAuthority
 from tests.support.certificates import make_certificate
 from tests.support.named import Named, open_named
 from tests.support.peers import Peer, plain
@@ -114,7 +114,7 @@ async def test_without_a_certificate_the_task_is_not_even_asked_about(named: Nam
 @pytest.mark.parametrize("wrong", ["another authority", "expired", "itself"])
 async def test_a_wrong_certificate_does_not_pass_the_handshake(named: Named, wrong: str) -> None:
     if wrong == "another authority":
-        client = named.another(authority=Authority.fresh(installation="test", now=datetime.now(UTC)))
+        client = named.another(authority=TlsAuthority.fresh(installation="test", now=datetime.now(UTC)))
     elif wrong == "expired":
         client = named.another(life=timedelta(hours=-1))
     else:

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from specola.authority import Authority
+from specola.authorities.tls import TlsAuthority
 
 __all__ = ["ClientFiles", "client_files", "make_certificate"]
 
@@ -48,7 +48,7 @@ class ClientFiles:
 
 
 def client_files(
-    folder: Path, authority: Authority, *, name: str = "ada", life: timedelta = timedelta(hours=1)
+    folder: Path, authority: TlsAuthority, *, name: str = "ada", life: timedelta = timedelta(hours=1)
 ) -> ClientFiles:
     """Write a certificate that an authority signed for a client, and its key; a negative `life` has ended already."""
     key = ec.generate_private_key(ec.SECP256R1())

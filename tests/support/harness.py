@@ -62,6 +62,7 @@ class Platform:
     timing: Timing
     port: int
     listening: socket.socket
+    front_door: bool = True
     running: dict[str, tuple[asyncio.Task[None], asyncio.Event]] = field(default_factory=dict)
 
     @property
@@ -145,7 +146,8 @@ class Platform:
         await web.serve(web.servers(self.services, feed=feed, look=_look()), feed=feed, stop=stop)
 
     async def _connector(self, stop: asyncio.Event) -> None:
-        await connector.serve(self.settings, context=self.context, stop=stop)
+        settings = self.settings if self.front_door else self.settings.model_copy(update={"ssh_bind": ""})
+        await connector.serve(settings, context=self.context, stop=stop)
 
     async def _worker(self, stop: asyncio.Event) -> None:
         await worker.serve(self.settings, context=self.context, stop=stop, timing=self.timing)
@@ -157,7 +159,12 @@ class Platform:
 
 @asynccontextmanager
 async def open_platform(
-    *, parts: tuple[str, ...] = ALL, timing: Timing = QUICK, wait: bool = True, **settings: Any
+    *,
+    parts: tuple[str, ...] = ALL,
+    timing: Timing = QUICK,
+    wait: bool = True,
+    front_door: bool = True,
+    **settings: Any,
 ) -> AsyncIterator[Platform]:
     """Run a platform for the body.
 
@@ -169,6 +176,8 @@ async def open_platform(
         The worker's time limits.
     wait
         Whether to wait until the parts answer.
+    front_door
+        Whether the connector serves the SSH front door, if there is to be one; else the test serves it itself.
     settings
         Other settings than those of a fresh installation.
     """
@@ -176,7 +185,13 @@ async def open_platform(
         folder = stack.enter_context(short_folder())
         listening = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         port = listening.getsockname()[1]
-        values: dict[str, Any] = {"data": folder, "bind": f"127.0.0.1:{port}", "run_as": _myself(), "engine": "memory"}
+        values: dict[str, Any] = {
+            "data": folder,
+            "bind": f"127.0.0.1:{port}",
+            "run_as": _myself(),
+            "engine": "memory",
+            "ssh_bind": "",
+        }
         chosen = Settings(**(values | settings))
         await prepare(chosen, Clock())
         context = computing_context(chosen, Clock())
@@ -184,7 +199,13 @@ async def open_platform(
         _ = await services.computings.install("local", title="This machine", kind="memory", settings={})
         _ = await services.catalogue.install(shipped())
         platform = Platform(
-            settings=chosen, services=services, context=context, timing=timing, port=port, listening=listening
+            settings=chosen,
+            services=services,
+            context=context,
+            timing=timing,
+            port=port,
+            listening=listening,
+            front_door=front_door,
         )
         stack.push_async_callback(context.world.close)
         stack.push_async_callback(platform.close)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from specola.authority import Authority
+from specola.authorities.tls import TlsAuthority
 from specola.gateway.tls import PublicTls, server_tls
 from tests.support.certificates import ClientFiles, client_files, make_certificate
 from tests.support.peers import Peer
@@ -29,7 +29,7 @@ class Named:
     folder: Path
     stage: Stage
     tls: PublicTls
-    authority: Authority
+    authority: TlsAuthority
     root: Path
     client: ClientFiles
     peers: list[Peer] = field(default_factory=list)
@@ -43,7 +43,7 @@ class Named:
         self.stage.web.certificates[client.serial] = person
         return client
 
-    def another(self, *, authority: Authority | None = None, life: timedelta = timedelta(hours=1)) -> ClientFiles:
+    def another(self, *, authority: TlsAuthority | None = None, life: timedelta = timedelta(hours=1)) -> ClientFiles:
         """Make another certificate that `web` would admit."""
         return self.admit(client_files(self.folder, authority or self.authority, life=life))
 
@@ -90,7 +90,7 @@ async def open_named(endpoints: Mapping[str, dict[str, Any]] | None = None, **mo
     """
     with tempfile.TemporaryDirectory(prefix="named") as place:
         folder = Path(place)
-        authority = Authority.fresh(installation="test", now=datetime.now(UTC))
+        authority = TlsAuthority.fresh(installation="test", now=datetime.now(UTC))
         files = make_certificate(folder, "platform.test", "*.tasks.test")
         tls = server_tls(*files)
         # Told before anything is asked: what the names speak has to be known before somebody connects.

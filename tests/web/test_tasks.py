@@ -25,6 +25,17 @@ async def test_each_tab_shows_its_part_and_its_command(pages: Pages) -> None:
             assert words in page.text, (tab, words)
 
 
+async def test_running_task_offers_its_terminal(pages: Pages) -> None:
+    ada = await pages.callers.actor("ada")
+    task = await pages.platform.started(ada)
+    browser = await pages.browser("ada")
+    address = pages.platform.services.addresses.origin(task.id, "terminal")
+    assert f'href="{address}"' in (await browser.get(f"/tasks/{task.id}")).text
+    ended = await pages.platform.start(ada, "example.test/exits:1")
+    _ = await pages.platform.until_state(ended.id, TaskState.FAILED)
+    assert "//terminal--" not in (await browser.get(f"/tasks/{ended.id}")).text
+
+
 async def test_task_is_missing_for_others(pages: Pages) -> None:
     task = await pages.platform.started(await pages.callers.actor("ada"))
     grace = await pages.browser("grace")
@@ -132,3 +143,10 @@ async def test_credential_is_on_no_page_but_the_one_that_was_asked_for(pages: Pa
     assert credential in shown.text
     assert "psql -h " in shown.text
     assert shown.headers["cache-control"] == "no-store"
+
+
+async def test_the_way_by_ssh_stands_ready(pages: Pages) -> None:
+    ada = await pages.callers.actor("ada")
+    task = await pages.platform.started(ada)
+    shown = await (await pages.browser("ada")).get(f"/tasks/{task.id}/interfaces")
+    assert f"ssh {task.id}@localhost -p 20022" in text_of(shown)

@@ -145,6 +145,22 @@ async def test_while_the_computing_is_away_tasks_keep_their_state_and_then_go_on
     assert bench.world.starts == [first.id, second.id]
 
 
+async def test_computing_that_answers_again_is_asked_at_once_what_it_is(bench: Workbench) -> None:
+    bench.world.break_down()
+    _ = bench.begin()
+    task = await bench.want()
+    await bench.until(task, lambda record: record is not None and record.reason.code == "computing_unreachable")
+    bench.world.mend()
+    while True:
+        async with bench.store.read() as transaction:
+            newest = await transaction.changes.newest()
+            state = (await transaction.computings.get("local")).state
+        if state.probe is not None and state.unreachable_since is None:
+            break
+        async for _ in bench.store.changes(after=newest):
+            break
+
+
 async def test_what_has_no_record_is_reported_and_removed_only_when_wanted(bench: Workbench) -> None:
     _ = bench.begin()
     task = await bench.want()

@@ -13,6 +13,7 @@ from specola.api import (
     connections,
     found,
     health,
+    keys,
     links,
     people,
     reference,
@@ -43,6 +44,7 @@ ROUTERS = (
     computings.router,
     account.router,
     certificates.router,
+    keys.router,
     people.router,
     reference.router,
 )

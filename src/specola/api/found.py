@@ -26,6 +26,7 @@ class FoundPortView(BaseModel):
     port: int
     protocol: Protocol = Field(description="what was recognised there; `tcp`: something else")
     loopback: bool = Field(description="whether it is bound to the task's own loopback address alone")
+    origin: str = Field(description="where the gateway serves it, whatever it speaks")
     url: str = Field(description="where it is opened")
     since: datetime | None
 
@@ -37,6 +38,7 @@ class FoundPortView(BaseModel):
             port=one.port,
             protocol=one.protocol,
             loopback=one.loopback,
+            origin=addresses.origin(task, one.name),
             url=addresses.open(task, one.interface),
             since=one.since,
         )

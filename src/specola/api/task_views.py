@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from specola.domain.computing import LogLine, Usage
 from specola.domain.errors import InvalidError
 from specola.domain.sizes import parse_size
+from specola.domain.software import TERMINAL
 from specola.domain.task import Desired, Event, Task, TaskState, Wish
 from specola.services.addresses import Addresses
 
@@ -157,6 +158,7 @@ class TaskView(BaseModel):
     unseen_since: datetime | None = Field(description="since when the computing cannot be asked; null while it can")
     again_of: str | None
     url: str = Field(description="the task's page")
+    terminal: str = Field(description="where its terminals are, for a browser, while it runs")
 
     @classmethod
     def of(cls, task: Task, addresses: Addresses) -> "TaskView":
@@ -176,7 +178,7 @@ class TaskView(BaseModel):
                     since=state.since if state else None,
                 )
             )
-        names = set(cls.model_fields) - {"release", "interfaces", "reason", "resources", "image", "url"}
+        names = set(cls.model_fields) - {"release", "interfaces", "reason", "resources", "image", "url", "terminal"}
         return cls(
             **{name: getattr(task, name) for name in names},
             release=task.release.version,
@@ -185,6 +187,7 @@ class TaskView(BaseModel):
             image=ImageView.model_validate(task.image),
             interfaces=interfaces,
             url=addresses.task(task.id),
+            terminal=addresses.origin(task.id, TERMINAL.name),
         )
 
 

@@ -103,10 +103,11 @@ def interface_of(client: Client, task: str, interface: str | None) -> Place:
         raise MissingError("interface", interface)
     if interface not in named:
         raise InvalidError(f"“{interface}” speaks HTTP.", hint=f"Open it: specola open {task} {interface}")
-    address = urlsplit(named[interface]["url"])
-    if address.scheme != "https":
+    platform, address = urlsplit(client.url), urlsplit(named[interface]["url"])
+    if platform.scheme != "https":
         raise NoTlsError
-    return Place(host=address.hostname or "", port=address.port or 443, protocol=named[interface]["protocol"])
+    # All names are served at one port, the platform's own.
+    return Place(host=address.hostname or "", port=platform.port or 443, protocol=named[interface]["protocol"])
 
 
 def new_key() -> tuple[str, str]:

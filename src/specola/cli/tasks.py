@@ -11,11 +11,13 @@ import click
 from specola.cli import output
 from specola.cli.client import Client, connected, part
 from specola.cli.failures import AnsweredError
+from specola.cli.ports import print_ports
 from specola.domain.errors import MissingError, WaitError
 
-__all__ = ["COMMANDS", "FINAL", "address_of", "log_lines", "print_task", "show_address"]
+__all__ = ["COMMANDS", "FINAL", "FOUND", "address_of", "log_lines", "print_task", "show_address"]
 
 LONGEST_WAIT = 60.0
+FOUND = "port-"
 FINAL = frozenset({"finished", "failed", "stopped"})
 
 
@@ -67,6 +69,10 @@ def show_task(task: str, *, as_json: bool) -> None:
         output.print_json(found)
         return
     print_task(found, use=client.get(f"/tasks/{part(found['id'])}/use"))
+    ports = client.get(f"/tasks/{part(found['id'])}/ports")
+    if ports:
+        click.echo("")
+        print_ports(ports)
     events = client.get(f"/tasks/{part(found['id'])}/events")
     click.echo("")
     for event in events[-10:]:
@@ -145,7 +151,9 @@ def log_lines(client: Client, task: str, *, follow: bool = False, tail: int | No
 
 
 def address_of(task: Mapping[str, Any], interface: str | None) -> str:
-    """Return where an interface is opened: the one named, else the first for browsers. Raises MissingError."""
+    """Return where an interface is opened, or `terminal`: the one named, else the first for browsers. Raises MissingError."""
+    if interface == "terminal":
+        return str(task["terminal"])
     there = task["interfaces"]
     if interface is not None:
         there = [one for one in there if one["name"] == interface]
@@ -171,8 +179,15 @@ def show_address(url: str) -> None:
 @click.argument("interface", required=False)
 @output.json_option
 def open_task(task: str, interface: str | None, *, as_json: bool) -> None:
-    """Open a task's INTERFACE in the browser; without a browser, print its address."""
-    url = address_of(connected().get(f"/tasks/{part(task)}"), interface)
+    """Open a task's INTERFACE, or its terminal, in the browser; without a browser, print its address.
+
+    A port found in the task (see `specola ports`) is called port-8000.
+    """
+    client = connected()
+    found = client.get(f"/tasks/{part(task)}")
+    if interface is not None and interface.startswith(FOUND):
+        found["interfaces"] += client.get(f"/tasks/{part(found['id'])}/ports")
+    url = address_of(found, interface)
     if as_json:
         output.print_json({"url": url})
     else:

@@ -17,6 +17,7 @@ from specola.connector.relay import Relays
 from specola.connector.sampler import Sampler
 from specola.connector.scout import Scout
 from specola.connector.server import create_app
+from specola.connector.ssh.main import serve_ssh
 from specola.connector.telling import telling_found
 from specola.connector.terminal import Sessions, TerminalServer
 from specola.connector.terminal.server import HEAD_BYTES
@@ -43,13 +44,15 @@ async def serve(settings: Settings, *, context: Context, stop: asyncio.Event) ->
     relays = Relays(settings.streams, directory, owner=settings.run_as)
     terminals = TerminalServer(Sessions(directory, context.clock))
     server = listener(create_app(DirectConnector(directory, sampler)))
-    parts = (
+    parts = [
         Follower(settings.internal_socket, directory).run(),
         sampler.run(),
         relays.run(),
         report(records, sampler, clock=context.clock),
         _scout(settings, directory),
-    )
+    ]
+    if settings.ssh_bind:
+        parts.append(serve_ssh(settings, directory=directory, clock=context.clock, records=records))
     try:
         async with asyncio.TaskGroup() as group:
             working = [group.create_task(part) for part in parts]

@@ -77,6 +77,7 @@ class _Call:
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
+        self._reading: asyncio.Task[bytes] | None = None
         self.heard = b""
 
     async def say(self, data: bytes) -> None:
@@ -84,19 +85,31 @@ class _Call:
 
     async def hear(self, seconds: float, *, least: int = ENOUGH) -> bytes:
         """Return all that was heard so far, once it is enough, the other side has ended, or time is up."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                while len(self.heard) < least and await self.more():
-                    pass
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        while len(self.heard) < least and await self.more(end - loop.time()):
+            pass
         return self.heard
 
-    async def more(self) -> bytes:
-        """Return what comes next; empty at the end, and once it is too much."""
-        if len(self.heard) >= MOST:
+    async def more(self, seconds: float) -> bytes:
+        """Return what comes next; empty at the end, once time is up, and once it is too much."""
+        if len(self.heard) >= MOST or seconds <= 0:
             return b""
-        data = await self._stream.read(4096)
+        # A read that is cancelled may end a stream for good, so it goes on until there is something, or all is over.
+        self._reading = self._reading or asyncio.create_task(self._stream.read(4096))
+        done, _ = await asyncio.wait({self._reading}, timeout=seconds)
+        if not done:
+            return b""
+        data, self._reading = self._reading.result(), None
         self.heard += data
         return data
+
+    async def close(self) -> None:
+        """Hang up."""
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.gather(self._reading, return_exceptions=True)
+        await self._stream.close()
 
 
 Question = Callable[[_Call], Awaitable[Protocol | None]]
@@ -126,7 +139,7 @@ class _Inquiry:
             self.complained = call.heard.startswith(b"HTTP/1.") and call.heard[9:12] == BAD_REQUEST
             with contextlib.suppress(OSError, TimeoutError):
                 async with asyncio.timeout(CLOSE_SECONDS):
-                    await stream.close()
+                    await call.close()
 
 
 async def _web(call: _Call) -> Protocol | None:
@@ -186,8 +199,7 @@ async def _tls(call: _Call) -> Protocol | None:
                 done = work()
             except ssl.SSLWantReadError:
                 await call.say(outgoing.read())
-                async with asyncio.timeout(ANSWER_SECONDS):
-                    data = await call.more()
+                data = await call.more(ANSWER_SECONDS)
                 if not data:
                     raise ConnectionError("it ended before the answer") from None
                 incoming.write(data)

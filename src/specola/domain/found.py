@@ -1,12 +1,13 @@
 """Ports found: what a running task listens on beyond what its release declares."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from specola.domain.software import Interface, Protocol
 
-__all__ = ["MOST_FOUND", "FoundPort", "found_name", "found_number"]
+__all__ = ["MOST_FOUND", "FoundPort", "found_name", "found_number", "standing_for"]
 
 MOST_FOUND = 32
 """How many ports of one task are kept."""
@@ -38,6 +39,18 @@ class FoundPort:
 def found_name(port: int) -> str:
     """Return the reserved name of a found port: `port-8000`."""
     return f"port-{port}"
+
+
+def standing_for(name: str, found: Iterable[FoundPort]) -> Interface | None:
+    """Return the interface that a reserved name stands for; None: it is no such name.
+
+    What nobody listens on (yet, or any more) is taken for a web server, for which one waits.
+    """
+    port = found_number(name)
+    if port is None:
+        return None
+    there = next((one.interface for one in found if one.port == port), None)
+    return there or Interface(name=name, port=port)
 
 
 def found_number(name: str) -> int | None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-import ssl
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
 
 from typing_extensions import override
@@ -18,6 +18,7 @@ from specola.gateway.requests import RefusedError
 from specola.gateway.routes import Route, dial
 from specola.gateway.stages import LINGER_SECONDS, NEVER
 from specola.gateway.tunnel import Tunnel
+from specola.piping import Early
 
 if TYPE_CHECKING:
     from specola.gateway.hub import Hub
@@ -26,6 +27,8 @@ __all__ = ["ByName"]
 
 ATTEMPTS = 2
 """How often a task is dialled: the first endpoint may be that of a task that has moved meanwhile."""
+
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +61,7 @@ class ByName(asyncio.Protocol):
         self._place = place
         self._protocol = protocol
         self._address = ""
-        self._expires = 0.0
+        self._expires = datetime.min.replace(tzinfo=UTC)
         self._lease: Lease | None = None
         self._work: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -79,7 +82,7 @@ class ByName(asyncio.Protocol):
             hint = f"Get one by: specola cert {self._place.task} {self._place.interface}"
             self.refuse(RefusedError(401, "no_certificate", "A client certificate is needed here.", hint=hint))
         else:
-            self._expires = ssl.cert_time_to_seconds(certificate["notAfter"])
+            self._expires = end_of(certificate["notAfter"])
             serial = f"{int(certificate['serialNumber'], 16):x}"
             self._work = asyncio.get_running_loop().create_task(self._serve(Presented(certificate=serial)))
 
@@ -155,14 +158,14 @@ class ByName(asyncio.Protocol):
             self._lease = lease
             lease.live.add(self)
             try:
-                arrived = await dial(Route(endpoint=endpoint, lease=lease), Arrived)
-                if arrived.transport.is_closing():
+                stream = await dial(Route(endpoint=endpoint, lease=lease), Early)
+                if stream.lost or stream.transport.is_closing():
                     raise ConnectionError("it closed the connection")
             except (OSError, TimeoutError) as error:
                 log.info("%s does not answer: %s", endpoint, str(error) or type(error).__name__)
                 decisions.drop(lease)
             else:
-                self._join(lease, decision, arrived)
+                self._join(lease, decision, stream)
                 return
         raise task_is_away("The application does not accept connections.")
 
@@ -178,7 +181,7 @@ class ByName(asyncio.Protocol):
                 code=decision.outcome.value,
             )
 
-    def _join(self, lease: Lease, decision: Decision, task: "Arrived") -> None:
+    def _join(self, lease: Lease, decision: Decision, task: Early) -> None:
         """Become a tunnel, which lasts as long as the certificate at most."""
         hub = self._hub
         record = hub.records.begin(
@@ -200,10 +203,10 @@ class ByName(asyncio.Protocol):
         hub.tunnels.add(tunnel)
         hub.gone(self)
         self._leave()
-        seconds = max(0.0, self._expires - hub.wall().timestamp())
+        seconds = max(0.0, (self._expires - hub.wall()).total_seconds())
         self._timer = asyncio.get_running_loop().call_later(seconds, tunnel.revoke)
         self.transport.resume_reading()
-        task.hand_over()
+        hand_over(task)
 
     def _forget(self, tunnel: Tunnel) -> None:
         self._hub.tunnels.discard(tunnel)
@@ -216,43 +219,25 @@ class ByName(asyncio.Protocol):
             self._lease = None
 
 
-class Arrived(asyncio.Protocol):
-    """The connection to a task until it is joined: what the task says first is kept, and its end.
+def end_of(text: str) -> datetime:
+    """Return the end of a certificate as OpenSSL writes it: `Nov 27 20:33:24 2026 GMT`.
 
-    Notes
-    -----
-    uvloop begins to read after `connection_made`, whatever is said there, so reading is paused with the first bytes.
+    Python's own reader of it imports a module the first time, which this process may not be able to read any more.
     """
+    month, day, clock, year, _ = text.split()
+    hour, minute, second = (int(part) for part in clock.split(":"))
+    return datetime(int(year), MONTHS.index(month) + 1, int(day), hour, minute, second, tzinfo=UTC)
 
-    transport: asyncio.Transport
 
-    def __init__(self) -> None:
-        self._held = b""
-        self._ended = False
-
-    @override
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast("asyncio.Transport", transport)
-
-    @override
-    def data_received(self, data: bytes) -> None:
-        self._held += data
-        self.transport.pause_reading()
-
-    @override
-    def eof_received(self) -> bool:
-        self._ended = True
-        return True
-
-    def hand_over(self) -> None:
-        """Give what was kept to the protocol that has come in this one's place, and go on."""
-        heir = cast("asyncio.Protocol", self.transport.get_protocol())
-        if self._held:
-            heir.data_received(self._held)
-        if self._ended and not heir.eof_received():
-            self.transport.close()
-        elif not self.transport.is_closing():
-            self.transport.resume_reading()
+def hand_over(stream: Early) -> None:
+    """Give what a task said first, and its end, to the protocol that has come in the place of `stream`; then go on."""
+    heir = cast("asyncio.Protocol", stream.transport.get_protocol())
+    if stream.held:
+        heir.data_received(stream.held)
+    if stream.ended and not heir.eof_received():
+        stream.transport.close()
+    elif not stream.transport.is_closing():
+        stream.transport.resume_reading()
 
 
 def endpoint_of(decision: Decision) -> Endpoint:

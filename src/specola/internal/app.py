@@ -1,11 +1,11 @@
-"""The internal application: decisions, hand-off, revocations, reports, streams, and pages on tasks' origins."""
+"""The internal application: decisions, hand-off, revocations, traffic, streams, names, SSH, and pages on tasks' origins."""
 
 from fastapi import FastAPI
 
 from specola.api.problems import handle_failures
 from specola.api.requests import LARGEST_BODY, LimitedBodies, NumberedRequests
 from specola.factory import Services
-from specola.internal import access, changes, connections, found, names, streams
+from specola.internal import access, changes, connections, found, names, ssh, streams
 from specola.web import viewers, waiting
 from specola.web.live import Feed
 from specola.web.look import Look
@@ -19,6 +19,7 @@ ROUTERS = (
     found.router,
     streams.router,
     names.router,
+    ssh.router,
     waiting.router,
     viewers.router,
 )

@@ -13,7 +13,7 @@ from specola.domain.person import Actor, Person, Scope, Session, Token
 from specola.secrets import hashed
 from specola.storage.store import Store, Transaction
 
-__all__ = ["LONGEST_SESSION", "Admission", "Admissions", "Client", "Shown", "scopes_of"]
+__all__ = ["LONGEST_SESSION", "Admission", "Admissions", "Client", "Shown", "is_stale", "scopes_of"]
 
 T = TypeVar("T")
 
@@ -120,7 +120,7 @@ class Admissions:
             raise UnauthenticatedError("That token has expired.", hint="Make another one on your account's page.")
         if person.disabled:
             raise AccountDisabledError
-        if token.last_used is None or _is_stale(token.last_used, now):
+        if token.last_used is None or is_stale(token.last_used, now):
             async with self._store.write() as transaction:
                 await transaction.sessions.touch_token(token.id, last_used=now)
                 await transaction.people.see(person.id, now)
@@ -136,7 +136,7 @@ class Admissions:
         if person.disabled:
             raise AccountDisabledError
         expires = session.expires
-        if _is_stale(session.last_seen, now):
+        if is_stale(session.last_seen, now):
             expires = self._expiry(session.created, now)
             async with self._store.write() as transaction:
                 await transaction.sessions.touch(session.id, last_seen=now, expires=expires)
@@ -152,6 +152,7 @@ def scopes_of(person: Person) -> frozenset[Scope]:
     return frozenset(Scope) if person.is_administrator else frozenset(Scope) - {Scope.ADMINISTRATION}
 
 
-def _is_stale(seen: datetime, now: datetime) -> bool:
+def is_stale(seen: datetime, now: datetime) -> bool:
+    """Tell whether it is a minute or more since something was last seen, so that it is worth writing down again."""
     # Either way: a clock that was set back leaves a time in the future, which has to be put right as well.
     return abs(now - seen) >= SEEN_EVERY

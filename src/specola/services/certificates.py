@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from specola.authority import Authority, asked_key, private_root
+from specola.authorities.tls import TlsAuthority, asked_key, private_root
 from specola.clock import Clock
 from specola.domain.certificate import Certificate, valid_life
 from specola.domain.errors import LimitError, MissingError, NoTlsError, UnauthenticatedError
@@ -40,7 +40,7 @@ class Certificates:
         The certificate file of the public port; None: the gateway speaks no TLS, so nothing is reached by name.
     """
 
-    def __init__(self, *, store: Store, clock: Clock, authority: Authority, server: Path | None) -> None:
+    def __init__(self, *, store: Store, clock: Clock, authority: TlsAuthority, server: Path | None) -> None:
         self._store = store
         self._clock = clock
         self._authority = authority

@@ -1,17 +1,18 @@
 """Endpoints: what an origin's name stands for in a task, who may enter it, and where it is reached."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from specola.domain.computing import Capability
 from specola.domain.errors import MissingError
-from specola.domain.found import found_number
+from specola.domain.found import FoundPort, standing_for
 from specola.domain.person import Actor
 from specola.domain.software import TERMINAL, Interface
 from specola.domain.task import Desired, Endpoint, Task, TaskState
 from specola.storage.store import Transaction
 
-__all__ = ["Endpoints", "enterable", "named"]
+__all__ = ["Endpoints", "enterable"]
 
 TASK = re.compile(r"[0-9a-z]{8,12}")
 
@@ -25,23 +26,23 @@ async def enterable(transaction: Transaction, actor: Actor, task: str, interface
         There is no such task or interface, or the task is another's.
     """
     found = (await transaction.tasks.known([task])).get(task) if TASK.fullmatch(task) else None
-    which = await named(transaction, found, interface) if found else None
+    which = await _named(transaction, found, interface) if found else None
     if found is None or which is None or found.owner != actor.person.id or found.desired is Desired.DELETED:
         raise MissingError("task", task)
     return found, which
 
 
-async def named(transaction: Transaction, task: Task, name: str) -> Interface | None:
+async def _named(transaction: Transaction, task: Task, name: str) -> Interface | None:
     """Return what a name stands for: a declared interface, the terminal, or a port that was found.
 
     The name of a port stands for it in a live task whether something listens there by now or not.
     """
     if name == TERMINAL.name:
         return TERMINAL
-    declared, port = task.release.interface(name), found_number(name)
-    if declared is not None or port is None or not task.is_live:
+    declared = task.release.interface(name)
+    if declared is not None or not task.is_live:
         return declared
-    return (await _found(transaction, task)).get(port, Interface(name=name, port=port))
+    return standing_for(name, await _found(transaction, task))
 
 
 class Endpoints:
@@ -66,7 +67,7 @@ class Endpoints:
         if interface is TERMINAL:
             return self._terminals if await _has_terminal(transaction, task) else None
         if task.release.interface(interface.name) is None:
-            there = interface.port in await _found(transaction, task)
+            there = any(one.port == interface.port for one in await _found(transaction, task))
             return Endpoint(path=str(self._streams / f"{task.id}.{interface.port}.sock")) if there else None
         state = task.interface(interface.name)
         return state.endpoint if state is not None and state.ready else None
@@ -82,5 +83,5 @@ async def _has_terminal(transaction: Transaction, task: Task) -> bool:
     return probe is not None and Capability.EXECUTE in probe.capabilities
 
 
-async def _found(transaction: Transaction, task: Task) -> dict[int, Interface]:
-    return {one.port: one.interface for one in (await transaction.found.of([task.id])).get(task.id, ())}
+async def _found(transaction: Transaction, task: Task) -> Sequence[FoundPort]:
+    return (await transaction.found.of([task.id])).get(task.id, ())

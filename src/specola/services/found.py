@@ -5,15 +5,14 @@ from dataclasses import dataclass, replace
 
 from specola.clock import Clock
 from specola.domain.errors import ConflictError, InvalidError, MissingError
-from specola.domain.found import MOST_FOUND, FoundPort
+from specola.domain.found import MOST_FOUND, FoundPort, standing_for
 from specola.domain.person import Actor
 from specola.domain.reference import ImageReference
-from specola.domain.software import Interface, Protocol, Release, Software
+from specola.domain.software import TERMINAL, Interface, Protocol, Release, Software
 from specola.domain.task import Desired, Task, TaskId, TaskState
 from specola.services.definition import write_definition
 from specola.services.definition.checks import interface_name_fault
 from specola.services.drafts import name_for, short_name_of, title_of
-from specola.services.endpoints import named
 from specola.services.releases import unique_version
 from specola.services.software import Catalogue
 from specola.services.tasks import Tasks
@@ -70,14 +69,31 @@ class Found:
         task = await self._tasks.get(actor, name)
         return await self._of(task)
 
-    async def interface(self, actor: Actor, name: str, wanted: str) -> Interface:
-        """Return an interface of a task by its name: a declared one, the terminal, or a found port. Raises MissingError."""
-        task = await self._tasks.get(actor, name)
-        async with self._store.read() as tx:
-            which = await named(tx, task, wanted)
+    async def interface(self, actor: Actor, task: Task, name: str) -> Interface:
+        """Return an interface of a task by name: declared, the platform's own, or a port, which may come to be found.
+
+        Raises
+        ------
+        MissingError
+            It is neither.
+        """
+        declared = TERMINAL if name == TERMINAL.name else task.release.interface(name)
+        found = standing_for(name, await self.of(actor, task.id)) if task.is_live else None
+        which = declared or found
         if which is None:
-            raise MissingError("interface", wanted)
+            raise MissingError("interface", name)
         return which
+
+    async def is_reachable(self, task: Task, interface: Interface) -> bool:
+        """Tell whether an interface of a task can be reached now."""
+        if task.state is not TaskState.RUNNING or task.desired is not Desired.RUNNING:
+            return False
+        if interface is TERMINAL:
+            return True
+        if task.release.interface(interface.name) is None:
+            return any(one.port == interface.port for one in await self._of(task))
+        state = task.interface(interface.name)
+        return state is not None and state.ready
 
     async def prepare(self, actor: Actor, name: str, port: int) -> Declaration:
         """Return how a found port would be added to the software of its task.

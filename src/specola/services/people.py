@@ -89,8 +89,10 @@ class People:
         """Return who a platform token (`specola_…`) stands for. Raises UnauthenticatedError."""
         return (await self._admissions.of_token(secret)).actor
 
-    async def admitted(self, *, session: str | None = None, token: str | None = None) -> Admission:
-        """Return who the id of a session, or else the secret of a token, stands for, and until when.
+    async def admitted(
+        self, *, session: str | None = None, token: str | None = None, token_id: str | None = None
+    ) -> Admission:
+        """Return who the id of a session, else the secret or the id of a token, stands for, and until when.
 
         Raises UnauthenticatedError.
         """
@@ -98,6 +100,8 @@ class People:
             return await self._admissions.of_session_id(session)
         if token is not None:
             return await self._admissions.of_token(token)
+        if token_id is not None:
+            return await self._admissions.of_token_id(token_id)
         raise UnauthenticatedError
 
     async def admitted_by(self, certificate: Certificate) -> Admission:

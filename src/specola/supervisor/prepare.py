@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from specola.authority import Authority
+from specola.authorities.ssh import SshAuthority
+from specola.authorities.tls import TlsAuthority
 from specola.clock import Clock
 from specola.config import Settings
 from specola.domain.errors import DataFolderError, PlatformRunningError
@@ -67,7 +68,8 @@ async def prepare(settings: Settings, clock: Clock) -> None:
         _name(settings.data / "installation", clock)
         sealer = Sealer.make(settings.data / "secrets" / "key")
         installation = (settings.data / "installation").read_text().strip()
-        Authority.make(settings.data / "secrets" / "authority", sealer, installation=installation, now=clock.now())
+        TlsAuthority.make(settings.data / "secrets" / "authority", sealer, installation=installation, now=clock.now())
+        SshAuthority(settings.data / "secrets", sealer).make()
         await migrate.upgrade(settings.database)
         _give(settings)
     except OSError as error:

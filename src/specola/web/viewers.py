@@ -7,8 +7,7 @@ from starlette.responses import Response
 
 from specola.domain.errors import MissingError, UnauthenticatedError
 from specola.domain.link import GUEST
-from specola.domain.software import Interface, Protocol
-from specola.domain.task import Desired, Task, TaskState
+from specola.domain.software import Protocol
 from specola.factory import Services
 from specola.storage.changes import Change, Topic
 from specola.web.commands import command_lines
@@ -18,7 +17,7 @@ from specola.web.live import BEAT_SECONDS, event_stream, feed_of, message
 from specola.web.look import look_of
 from specola.web.visitors import Wiring
 
-__all__ = ["is_reachable", "router"]
+__all__ = ["router"]
 
 router = APIRouter(prefix="/viewers/{task}/{interface}")
 
@@ -29,7 +28,13 @@ def commands(services: Services, shown: Shown) -> Viewer:
     return Viewer("viewers/commands.html", "viewer.js", "viewer.css", context)
 
 
-VIEWERS: Mapping[Protocol, Viewing] = {Protocol.RFB: desktop}
+def terminal(services: Services, shown: Shown) -> Viewer:
+    """Show shells inside the task."""
+    del shown
+    return Viewer("viewers/terminal.html", "terminal.js", "terminal.css", {"platform": services.addresses.url})
+
+
+VIEWERS: Mapping[Protocol, Viewing] = {Protocol.RFB: desktop, Protocol.TERMINAL: terminal}
 """Protocols with a client in the browser, and what chooses its page; all others show their command lines."""
 
 
@@ -44,7 +49,7 @@ async def show_page(services: Wiring, request: Request, task: str, interface: st
         {
             "task": shown.task,
             "interface": shown.interface,
-            "reachable": is_reachable(shown.task, shown.interface),
+            "reachable": await services.found.is_reachable(shown.task, shown.interface),
             "style": look.asset(STATIC, viewer.style),
             "script": look.asset(STATIC, viewer.script),
             "icon_file": look.asset(STATIC, "mark.svg"),
@@ -89,7 +94,7 @@ async def _events(
                 now = await _shown(services, person, task, interface)
             except (UnauthenticatedError, MissingError):
                 break
-            if not is_reachable(now.task, now.interface):
+            if not await services.found.is_reachable(now.task, now.interface):
                 break
             yield b":\n\n"
             await wakes.wait(BEAT_SECONDS)
@@ -104,20 +109,11 @@ async def _shown(services: Services, person: str, task: str, interface: str) -> 
         which = found.release.interface(interface)
         if which is None or (link.task, link.interface) != (task, interface):
             raise MissingError("interface", interface)
+        which = found.release.interface(interface)
     else:
         actor = await services.people.actor_of(person)
         found = await services.tasks.get(actor, task)
-        which = await services.found.interface(actor, task, interface)
-    if which.protocol.opens_in_browser:
+        which = await services.found.interface(actor, found, interface)
+    if which is None or which.protocol.opens_in_browser:
         raise MissingError("page", interface)
     return Shown(found, which, guest)
-
-
-def is_reachable(task: Task, interface: Interface) -> bool:
-    """Tell whether an interface can be reached now."""
-    if task.state is not TaskState.RUNNING or task.desired is not Desired.RUNNING:
-        return False
-    if task.release.interface(interface.name) is None:
-        return True
-    state = task.interface(interface.name)
-    return state is not None and state.ready

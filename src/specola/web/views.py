@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from specola.domain.computing import Usage
+from specola.domain.computing import Capability, Computing, Usage
 from specola.domain.errors import SpecolaError
 from specola.domain.person import Actor
-from specola.domain.software import Interface
+from specola.domain.software import TERMINAL, Interface
 from specola.domain.task import Event, InterfaceState, Task, TaskState
 from specola.factory import Services
 from specola.web.commands import CommandLine, command_lines
@@ -57,6 +57,8 @@ class TaskView:
     task: Task
     place: str
     openings: tuple[Opening, ...]
+    terminal: str = ""
+    """Where a browser finds its terminals; empty while it has none."""
     usage: Sequence[Usage] = ()
     step: Step | None = None
 
@@ -81,8 +83,9 @@ async def task_views(services: Services, actor: Actor, tasks: Sequence[Task]) ->
     return [
         TaskView(
             task=task,
-            place=places.get(task.computing, task.computing),
+            place=places[task.computing].title if task.computing in places else task.computing,
             openings=_openings(services, task),
+            terminal=_terminal(services, task, places.get(task.computing)),
             usage=usage.get(task.id, ()),
             step=by_task.get(task.id),
         )
@@ -90,8 +93,15 @@ async def task_views(services: Services, actor: Actor, tasks: Sequence[Task]) ->
     ]
 
 
-async def _places(services: Services, actor: Actor) -> Mapping[str, str]:
-    return {computing.name: computing.title for computing in await services.computings.list(actor)}
+async def _places(services: Services, actor: Actor) -> Mapping[str, Computing]:
+    return {computing.name: computing for computing in await services.computings.list(actor)}
+
+
+def _terminal(services: Services, task: Task, place: Computing | None) -> str:
+    probe = place.state.probe if place is not None else None
+    if task.state is not TaskState.RUNNING or probe is None or Capability.TERMINAL not in probe.capabilities:
+        return ""
+    return services.addresses.origin(task.id, TERMINAL.name)
 
 
 async def _usage(services: Services, actor: Actor, tasks: Sequence[str]) -> Mapping[str, Sequence[Usage]]:

@@ -1,5 +1,6 @@
 """What one computing last said: observations kept between looks, and whether it answers at all."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -49,6 +50,8 @@ class Contact:
         self._heard: datetime | None = None
         self._unseen_since: datetime | None = None
         self._orphans: Mapping[TaskId, Handle] | None = None
+        self.found = asyncio.Event()
+        """Set when a computing that did not answer does so again."""
 
     @property
     def is_lost(self) -> bool:
@@ -113,6 +116,7 @@ class Contact:
         if self.is_lost:
             self._logger.info("computing_answers")
             self._unseen_since = None
+            self.found.set()
         self._wake()
 
     async def lose(self, error: ComputingUnreachableError) -> None:

@@ -1,6 +1,7 @@
 """The loop of one computing: compares what is wanted, what is recorded and what is there, and acts."""
 
 import asyncio
+import contextlib
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
@@ -241,9 +242,14 @@ class Convergence:
 
     async def _probe(self) -> None:
         while True:
+            self._contact.found.clear()
             async with self._surviving("probe_failed"):
                 await self._contact.probe()
-            await asyncio.sleep(self._timing.probe)
+            # What was known of a computing that was lost is out of date, so it is asked as soon as it answers again.
+            pause = self._timing.most_back_off if self._contact.is_lost else self._timing.probe
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._contact.found.wait()
 
     async def _watch(self) -> None:
         """Follow what the computing tells by itself; a broken connection may have swallowed something."""

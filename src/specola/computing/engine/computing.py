@@ -155,7 +155,7 @@ class EngineComputing:
         return {one["Labels"][TASK]: Names.handle(one) for one in found if TASK in one["Labels"]}
 
     async def dial(self, handle: Handle, port: int) -> Stream:
-        """Connect to the container's own address or published port; else relay by the helper inside it.
+        """Connect to the container's own address or published port; else from inside its network; else by the helper in it.
 
         Many servers listen on the container's own loopback only. Then its address refuses, and a published port (of an
         engine without root) accepts and breaks off, so for the latter the kernel is asked first.
@@ -166,11 +166,17 @@ class EngineComputing:
                 if address is not None and await self._direct():
                     with contextlib.suppress(ConnectionRefusedError):
                         return await SocketStream.connect(*address)
+                # From inside, nothing need be known: what it refuses is looked for at other addresses.
+                with contextlib.suppress(ConnectionRefusedError):
+                    if near := await self._ports.connect(handle, "127.0.0.1", port):
+                        return near
                 where = await self._listeners(handle, port)
                 if where is not None and not where:
                     raise ComputingUnreachableError(self.name, f"nothing listens on port {port} of the task")
                 if address is not None and (where is None or where - HERE):
                     return await SocketStream.connect(*address)
+                if near := await self._ports.connect(handle, inside(where), port):
+                    return near
                 return await ExecStream.open(self._engine, handle, [HELPER, "nc", inside(where), str(port)])
         except ContainerGoneError as error:
             raise ComputingUnreachableError(self.name, "the task is not running") from error
@@ -178,6 +184,7 @@ class EngineComputing:
     async def close(self) -> None:
         """Close the connections to engine and registries; commands that run end."""
         await self._commands.close()
+        self._ports.close()
         await self._engine.close()
         await self._registry.close()
 

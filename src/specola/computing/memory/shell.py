@@ -171,6 +171,12 @@ async def _true(_shell: Shell, _words: Sequence[str], _channel: Channel) -> int:
     return await asyncio.sleep(0, 0)
 
 
+async def _yes(shell: Shell, _words: Sequence[str], channel: Channel) -> int:
+    while True:
+        await shell.around.write(b"y\n" * 1024, channel)
+        await asyncio.sleep(0)
+
+
 PROGRAMS: Mapping[str, Program] = {
     "cat": _cat,
     "echo": _echo,
@@ -181,4 +187,5 @@ PROGRAMS: Mapping[str, Program] = {
     "sleep": _sleep,
     "stty": _stty,
     "true": _true,
+    "yes": _yes,
 }

@@ -4,10 +4,11 @@ __all__ = ["History"]
 
 
 class History:
-    """Keeps at most `most` bytes; older ones are dropped."""
+    """Keeps at most `most` bytes, and `slack` more for who has begun to read and is overtaken; older ones are dropped."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, *, slack: int = 0) -> None:
         self._most = most
+        self._slack = slack
         self._kept = bytearray()
         self.end = 0
         """The offset after the newest byte."""
@@ -21,8 +22,8 @@ class History:
         """Add bytes at the end."""
         self._kept += data
         self.end += len(data)
-        if len(self._kept) > self._most:
-            del self._kept[: len(self._kept) - self._most]
+        if len(self._kept) > self._most + self._slack:
+            del self._kept[: len(self._kept) - self._most - self._slack]
 
     def since(self, offset: int, most: int) -> bytes:
         """Return up to `most` bytes from an offset on, which must be kept."""
@@ -31,6 +32,7 @@ class History:
 
     def beginning(self) -> int:
         """Return the offset where reading begins well: after the first line that may have been cut, if any was dropped."""
-        if not self.start:
+        begin = max(len(self._kept) - self._most, 0)
+        if not self.start + begin:
             return 0
-        return self.start + self._kept.find(b"\n") + 1
+        return self.start + max(self._kept.find(b"\n", begin) + 1, begin)

@@ -13,9 +13,11 @@ from specola.domain.errors import SpecolaError
 from specola.domain.task import TaskId
 from specola.ports.computing import Running
 
-__all__ = ["HISTORY", "IDLE", "Session", "View"]
+__all__ = ["HISTORY", "IDLE", "SLACK", "Session", "View"]
 
 HISTORY = 1024**2
+# More than one read of what a shell writes.
+SLACK = 128 * 1024
 # A window is sent this much more than it has shown; then it is waited for, and in the end the shell with it.
 AHEAD = 256 * 1024
 PIECE = 32 * 1024
@@ -63,7 +65,7 @@ class Session:
         self._running = running
         self._clock = clock
         self._over = over
-        self._history = History(HISTORY)
+        self._history = History(HISTORY, slack=SLACK)
         self._views: list[View] = []
         self._changed = asyncio.Condition()
         self._idling: asyncio.Task[None] | None = None
@@ -73,6 +75,11 @@ class Session:
     def windows(self) -> int:
         """How many windows show it."""
         return len(self._views)
+
+    @property
+    def kept(self) -> int:
+        """How many bytes of what it wrote are kept."""
+        return self._history.end - self._history.start
 
     async def attach(self, offset: int | None) -> View:
         """Let one more window show it.

@@ -7,6 +7,7 @@ from specola import websocket
 from specola.connector.terminal import messages
 from specola.connector.terminal.session import Session, View
 from specola.connector.terminal.sessions import Sessions
+from specola.domain.computing import WindowSize
 from specola.domain.errors import InvalidError, SpecolaError
 from specola.domain.task import TaskId
 from specola.websocket import BINARY, TEXT, FrameError, Reader, closing, frame
@@ -60,6 +61,7 @@ class Window:
         self._writer = writer
         self._session: Session | None = None
         self._view: View | None = None
+        self._size: WindowSize | None = None
         self._sending: asyncio.Task[None] | None = None
 
     async def serve(self) -> None:
@@ -107,6 +109,7 @@ class Window:
                 await self._say(messages.listed(self._sessions.of(self._person, self._task)))
             case messages.Resize():
                 if session is not None:
+                    self._size = asked.size
                     await session.resize(asked.size)
             case messages.Shown():
                 if session is not None and self._view is not None:
@@ -127,7 +130,7 @@ class Window:
 
     async def _send(self, session: Session, view: View) -> None:
         """Send the session's output as it comes, then how it ended."""
-        size = session.size
+        self._size = session.size
         with contextlib.suppress(ConnectionError):
             await self._say(messages.attached(session, view))
             view.fresh = False
@@ -137,9 +140,9 @@ class Window:
                     await self._say(messages.attached(session, view))
                     view.sent += len(data)
                     view.fresh = False
-                if session.size != size:
-                    size = session.size
-                    await self._say(messages.resized(size))
+                if session.size != self._size:
+                    self._size = session.size
+                    await self._say(messages.resized(session.size))
                 self._writer.write(frame(BINARY, data))
                 await self._writer.drain()
             await self._say(messages.ended(session.code if session.code is not None else 0))

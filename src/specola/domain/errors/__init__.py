@@ -9,6 +9,7 @@ from specola.domain.errors.computings import (
     ImageUnreachableError,
     RegistryRefusedError,
 )
+from specola.domain.errors.front_door import PortRefusedError, TaskClosedError, WebUnreachableError
 from specola.domain.errors.identity import (
     AccountDisabledError,
     SignInError,
@@ -97,6 +98,7 @@ __all__ = [
     "PlatformRunningError",
     "PlatformUnreachableError",
     "PortError",
+    "PortRefusedError",
     "Problem",
     "ProcessFailingError",
     "RegistryRefusedError",
@@ -107,6 +109,7 @@ __all__ = [
     "SignInError",
     "SpecolaError",
     "StateError",
+    "TaskClosedError",
     "TaskEndedError",
     "TaskNotRunningError",
     "TooManyAttemptsError",
@@ -114,4 +117,5 @@ __all__ = [
     "UnauthenticatedError",
     "UserMissingError",
     "WaitError",
+    "WebUnreachableError",
 ]

@@ -7,6 +7,7 @@ from specola.web.pages import (
     administration,
     authorize,
     editor,
+    found,
     home,
     links,
     sign_in,
@@ -18,5 +19,5 @@ from specola.web.pages import (
 __all__ = ["router"]
 
 router = APIRouter()
-for part in (sign_in, home, editor, software, tasks, task_verbs, links, account, administration, authorize):
+for part in (sign_in, home, editor, software, tasks, task_verbs, links, found, account, administration, authorize):
     router.include_router(part.router)

@@ -10,9 +10,10 @@ from starlette.responses import Response, StreamingResponse
 from specola.domain.computing import LogLine
 from specola.domain.errors import MissingError, SpecolaError
 from specola.domain.person import Actor
-from specola.domain.task import TaskState
+from specola.domain.task import Task, TaskState
 from specola.factory import Services
 from specola.storage.changes import Change, Topic
+from specola.web.found import found_views
 from specola.web.live import batches, event_stream, feed_of, fragments, message, swap
 from specola.web.look import Look, look_of
 from specola.web.steps import start_steps
@@ -26,6 +27,7 @@ USE_SECONDS = 3.0
 FAILED_LINES = 30
 PATIENCE_SECONDS = 2.0
 MOST_LINES = 2000
+STANDARD_PORT = 22
 
 router = APIRouter()
 
@@ -166,15 +168,26 @@ async def _context(
         "now": services.clock.now(),
         "shown": None,
         "mine": task.owner == actor.person.id,
+        "found": await found_views(services, actor, task),
         "paged": cursor is not None,
         "use": await services.uses.of(actor, task.id, usage=view.usage) if tab == "overview" else None,
         **(await _connections(services, actor, task.id, cursor) if tab == "connections" else {}),
+        "ssh": _ssh(services, task),
     }
 
 
 async def _connections(services: Services, actor: Actor, task: str, cursor: str | None) -> dict[str, Any]:
     page = await services.connections.list(actor, task, cursor=cursor)
     return {"connections": page.connections, "earlier": page.cursor}
+
+
+def _ssh(services: Services, task: Task) -> str:
+    """Return the command line that opens a shell in a task; empty where there is no way to."""
+    settings = services.settings
+    if not settings.ssh_port or not task.is_live:
+        return ""
+    port = f" -p {settings.ssh_port}" if settings.ssh_port != STANDARD_PORT else ""
+    return f"ssh {task.id}@{settings.ssh_names[0]}{port}"
 
 
 def _wants_lines(state: TaskState, tab: str) -> bool:

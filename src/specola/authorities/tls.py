@@ -20,7 +20,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from specola.domain.errors import InvalidError, KeyFileError
 from specola.secrets import Sealer
 
-__all__ = ["Authority", "ClientKey", "asked_key", "private_root"]
+__all__ = ["ClientKey", "TlsAuthority", "asked_key", "private_root"]
 
 PURPOSE = "authority of client certificates"
 LIFE = timedelta(days=20 * 365)
@@ -30,7 +30,7 @@ CLOCKS_APART = timedelta(minutes=5)
 ClientKey = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | rsa.RSAPublicKey
 
 
-class Authority:
+class TlsAuthority:
     """Signs client certificates with a key of its own (ECDSA on P-256).
 
     Parameters
@@ -51,7 +51,7 @@ class Authority:
         return self._certificate.public_bytes(Encoding.PEM).decode()
 
     @classmethod
-    def read(cls, path: Path, sealer: Sealer) -> "Authority":
+    def read(cls, path: Path, sealer: Sealer) -> "TlsAuthority":
         """Return the authority in the sealed file `path`.
 
         Raises
@@ -71,7 +71,7 @@ class Authority:
         return cls(key, x509.load_pem_x509_certificate(text))
 
     @classmethod
-    def make(cls, path: Path, sealer: Sealer, *, installation: str, now: datetime) -> "Authority":
+    def make(cls, path: Path, sealer: Sealer, *, installation: str, now: datetime) -> "TlsAuthority":
         """Return the authority in the file `path`, which is made, with mode 0600, if it is not there.
 
         Two processes that make it at the same time get the same one: the file appears whole, or not at all.
@@ -93,7 +93,7 @@ class Authority:
         return cls.read(path, sealer)
 
     @classmethod
-    def fresh(cls, *, installation: str, now: datetime) -> "Authority":
+    def fresh(cls, *, installation: str, now: datetime) -> "TlsAuthority":
         """Make an authority that nobody knows yet."""
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"Specola {installation} client certificates")])
