@@ -44,5 +44,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together | N
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
-    """Name cases of raw bytes by their argument: random ones would be called otherwise in each process."""
-    return argname if isinstance(val, bytes) and not val.isascii() else None
+    """Name cases of raw bytes and of keys by their argument: random ones would be called otherwise in each process."""
+    raw = (isinstance(val, bytes) and not val.isascii()) or (isinstance(val, str) and val.startswith("ssh-"))
+    return argname if raw else None

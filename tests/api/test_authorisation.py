@@ -54,6 +54,8 @@ TABLE = {
     "GET /tasks/{task}/usage": READ,
     "GET /tasks/{task}/use": READ,
     "GET /tasks/{task}/connections": READ,
+    "GET /tasks/{task}/links": READ,
+    "GET /tasks/{task}/ports": READ,
     "GET /software": READ,
     "GET /software/{name}": READ,
     "GET /software/{name}/definition": READ,
@@ -66,12 +68,15 @@ TABLE = {
     "POST /tasks/{task}/again": TASKS,
     "DELETE /tasks/{task}": TASKS,
     "GET /tasks/{task}/interfaces/{interface}/credential": CONNECT,
+    "POST /tasks/{task}/links": CONNECT,
+    "DELETE /tasks/{task}/links/{link}": CONNECT,
     "POST /account/certificates": CONNECT,
     "DELETE /account/certificates/{serial}": CONNECT,
     "GET /account/certificates": READ,
     "POST /account/keys": CONNECT,
     "POST /account/ssh-certificates": CONNECT,
     "POST /software": SOFTWARE,
+    "POST /tasks/{task}/ports/{port}": SOFTWARE,
     "POST /software/drafts": SOFTWARE,
     "PUT /software/{name}/definition": SOFTWARE,
     "PUT /software/{name}/sharing": SOFTWARE,
@@ -93,14 +98,14 @@ BODIES: dict[str, object] = {
     "PATCH /people/{name}": {"disabled": False},
     "POST /invitations": {},
 }
-PLACES = ("task", "interface", "name", "session", "token", "invitation", "serial", "key")
+PLACES = ("task", "interface", "name", "session", "token", "invitation", "serial", "key", "link", "port")
 
 
 async def ask(client: httpx.AsyncClient, operation: str) -> httpx.Response:
     """Ask for something that is not there, so that nothing happens whoever asks."""
     method, path = operation.split()
     for place in PLACES:
-        path = path.replace(f"{{{place}}}", "nothing")
+        path = path.replace(f"{{{place}}}", "1" if place == "port" else "nothing")
     return await client.request(method, path, json=BODIES.get(operation, {}) if method != "GET" else None)
 
 

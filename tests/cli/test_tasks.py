@@ -29,6 +29,8 @@ async def test_an_image_is_run_shown_opened_stopped_and_removed(ada: Program) ->
     assert "first" in listed.out
     assert (await ada("open", "first")).out.strip() == interface["url"]
     assert (await ada("open", "first", "web", "--json")).json == {"url": interface["url"]}
+    assert (await ada("open", "first", "terminal")).out.strip() == task["terminal"]
+    assert task["terminal"].partition("//")[2].startswith(f"terminal--{task['id']}.")
     assert "web" in (await ada("open", "first", "desktop")).err
     assert (await ada("rm", "first")).code == 5
     stopped = await ada("stop", "first", "--wait", "30")

@@ -164,10 +164,15 @@ async def test_a_key_that_is_removed_closes_what_is_open_by_it(stage: SshStage) 
     mine = pair()
     key = await stage.platform.services.keys.add(stage.ada, mine.public)
     stage.write_identity("removed", mine)
-    process, other = await opened(stage, "removed"), await opened(stage)
+    before = set(stage.computing.running)
+    process = await opened(stage, "removed")
+    [running] = stage.computing.running - before
+    other = await opened(stage)
     await stage.platform.services.keys.remove(stage.ada, key.id)
     code, err = await ended(process)
     assert (code, "Your right to this was taken back." in err) == (255, True)
+    async with asyncio.timeout(SECONDS):
+        assert await running.process.wait() != 0
     assert other.returncode is None
     other.kill()
     await other.communicate()

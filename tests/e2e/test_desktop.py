@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +43,11 @@ HOSTILE = """() => {
     send(251, 0, 2, 88, 1, 144, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 88, 1, 144, 0, 0, 0, 0);
 }"""
 REMEMBER_SOCKETS = """window.sockets = [];
-window.WebSocket = class extends WebSocket { constructor(...given) { super(...given); window.sockets.push(this); } };"""
+window.WebSocket = new Proxy(WebSocket, { construct(made, given) {
+    const socket = new made(...given);
+    window.sockets.push(socket);
+    return socket;
+} });"""
 
 
 @pytest.fixture
@@ -146,6 +151,7 @@ async def test_ds9_is_worked_with_and_shown_and_topcat_opens_its_table(
     assert await broken_rules(screen.page) == []
     await follows_the_window(screen, pictures)
     await survives_a_reload(screen)
+    await connects_again(screen, platform)
     await is_shown_to_a_guest(browser, home, screen, platform, inside, pictures)
     assert complaints == []
 
@@ -259,11 +265,22 @@ async def survives_a_reload(screen: Screen) -> None:
     """Load the page again: the desktop is as it was."""
     await screen.page.reload()
     await screen.connected()
+    await screen.until(lambda: has_colours(screen), what="the desktop as it was")
 
-    async def as_before() -> bool:
-        return await screen.size() == (1280, 815) and (await screen.look(*PICTURE)).coloured > 0.05
 
-    await screen.until(as_before, what="the desktop as it was")
+async def connects_again(screen: Screen, platform: Installed) -> None:
+    """Lose the gateway: the page says so, and has the desktop back by itself."""
+    state = screen.page.locator("#state")
+    await platform.kill("gateway")
+    await expect(state).to_have_text("Interrupted")
+    await expect(screen.page.locator("#notice-text")).to_have_text(re.compile(r"Trying again in \d+ s\.$"))
+    await screen.connected()
+    await screen.until(lambda: has_colours(screen), what="the desktop as it was")
+
+
+async def has_colours(screen: Screen) -> bool:
+    """Tell whether the picture in the colours of heat is there."""
+    return await screen.size() == (1280, 815) and (await screen.look(*PICTURE)).coloured > 0.05
 
 
 async def is_shown_to_a_guest(
@@ -332,12 +349,13 @@ async def opens_the_table(screen: Screen, pictures: Path) -> None:
     """Press TOPCAT's button for a table's cells: a window with rows of numbers opens."""
 
     async def control_window() -> bool:
-        return (await screen.look(700, 500, 100, 60)).mean > 150
+        return (await screen.look(230, 120, 400, 200)).mean > 150
 
-    async def browser_window() -> bool:
-        cells = await screen.look(400, 480, 600, 180)
-        return cells.mean > 180 and cells.spread > 40
+    async def cells() -> bool:
+        # Below TOPCAT's first window, where the desktop was empty.
+        return (await screen.look(100, 350, 600, 35)).mean > 150
 
     await screen.until(control_window, what="TOPCAT's window")
-    await screen.press_until(459, 339, browser_window, what="the window with the table's cells")
+    assert not await cells()
+    await screen.press_until(162, 60, cells, what="the window with the table's cells")
     await screen.page.screenshot(path=pictures / "topcat.png")

@@ -23,7 +23,7 @@ SECONDS = 60_000
 AXE = Path(__file__).parents[2] / "frontend/node_modules/axe-core/axe.min.js"
 TEXT = """() => {
     const rows = document.querySelector('.terminal-screen:not([hidden]) .xterm-rows');
-    return [...rows.children].map((row) => row.textContent.trimEnd()).join('\\n');
+    return [...(rows?.children ?? [])].map((row) => row.textContent.trimEnd()).join('\\n');
 }"""
 
 

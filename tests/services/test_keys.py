@@ -61,7 +61,9 @@ def door(store: Store, clock: ManualClock, tmp_path: Path) -> Door:
 
 
 @pytest.mark.parametrize(
-    "make", [pair, ecdsa_pair, lambda: rsa_pair(3072), lambda: replace(pair(), public=SECURITY_KEY)]
+    "make",
+    [pair, ecdsa_pair, lambda: rsa_pair(3072), lambda: replace(pair(), public=SECURITY_KEY)],
+    ids=["ed25519", "ecdsa", "rsa", "security key"],
 )
 async def test_usual_kinds_of_keys_are_taken(door: Door, make: Callable[[], object]) -> None:
     ada = await door.house.enter("ada")
@@ -73,24 +75,26 @@ async def test_usual_kinds_of_keys_are_taken(door: Door, make: Callable[[], obje
     assert (await door.front.by_key(key.fingerprint)).actor.person.name == "ada"
 
 
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        (pair().private, "private key"),
-        (pair().private.replace("\n", " "), "private key"),
-        ("PuTTY-User-Key-File-3: ssh-ed25519", "private key"),
-        ("", "not one public key"),
-        (f"{pair().public}\n{pair().public}", "not one public key"),
-        (pair().public[:60], "damaged"),
-        ("ssh-ed25519 " + rsa_pair(3072).public.split()[1], "damaged"),
-        ("ssh-dss AAAAB3NzaC1kc3M=", "not taken"),
-        ("hello world", "no key"),
-        (rsa_pair(2048).public, "2048 bits"),
-        ("ssh-ed25519-cert-v01@openssh.com AAAA", "certificate"),
-        ("ssh-ed25519 \u0430\u0430\u0430\u0430", "damaged"),
-    ],
-)
-async def test_what_is_no_good_key_is_told(door: Door, text: str, words: str) -> None:
+BAD: dict[str, tuple[Callable[[], str], str]] = {
+    "private": (lambda: pair().private, "private key"),
+    "private on one line": (lambda: pair().private.replace("\n", " "), "private key"),
+    "PuTTY": (lambda: "PuTTY-User-Key-File-3: ssh-ed25519", "private key"),
+    "nothing": (lambda: "", "not one public key"),
+    "two": (lambda: f"{pair().public}\n{pair().public}", "not one public key"),
+    "half": (lambda: pair().public[:60], "damaged"),
+    "another kind than it says": (lambda: "ssh-ed25519 " + ecdsa_pair().public.split()[1], "damaged"),
+    "DSA": (lambda: "ssh-dss AAAAB3NzaC1kc3M=", "not taken"),
+    "words": (lambda: "hello world", "no key"),
+    "short RSA": (lambda: rsa_pair(2048).public, "2048 bits"),
+    "certificate": (lambda: "ssh-ed25519-cert-v01@openssh.com AAAA", "certificate"),
+    "other letters": (lambda: "ssh-ed25519 \u0430\u0430\u0430\u0430", "damaged"),
+}
+
+
+@pytest.mark.parametrize("which", BAD)
+async def test_what_is_no_good_key_is_told(door: Door, which: str) -> None:
+    make, words = BAD[which]
+    text = make()
     ada = await door.house.enter("ada")
     with pytest.raises(InvalidError, match=words) as caught:
         await door.keys.add(ada, text)

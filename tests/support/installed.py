@@ -18,8 +18,9 @@ from specola.computing.engine.firewall import forget
 from tests.support.engines import note_installation
 from tests.support.ports import free_port
 
-__all__ = ["Installed", "installed", "until"]
+__all__ = ["PROGRAM", "Installed", "installed", "until"]
 
+PROGRAM = (sys.executable, "-m", "specola")
 READY = "Ctrl-C stops the platform"
 LINK = re.compile(r"http://\S+/sign-in/link#(\S+)")
 START_SECONDS = 90.0
@@ -63,6 +64,11 @@ class Installed:
         return f"http://localhost:{self.port}"
 
     @property
+    def settings(self) -> dict[str, str]:
+        """The environment in which `specola` finds this platform, as its administrator."""
+        return self.environment | {"SPECOLA_URL": self.url, "SPECOLA_TOKEN": self.token}
+
+    @property
     def installation(self) -> str:
         """Its random id; empty while it has none."""
         file = self.data / "installation"
@@ -94,11 +100,9 @@ class Installed:
     async def command(self, *words: str, given: str = "") -> tuple[int, str, str]:
         """Run `specola` with `words`; return exit code, output and error output."""
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "specola",
+            *PROGRAM,
             *words,
-            env=self.environment | {"SPECOLA_URL": self.url, "SPECOLA_TOKEN": self.token},
+            env=self.settings,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -152,9 +156,7 @@ async def installed(data: Path, *, engine: str, port: int | None = None) -> Asyn
         "SPECOLA_SSH_BIND": f"127.0.0.1:{ssh_port}",
     }
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "specola",
+        *PROGRAM,
         "up",
         env=environment,
         stdin=asyncio.subprocess.DEVNULL,

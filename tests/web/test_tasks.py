@@ -25,6 +25,17 @@ async def test_each_tab_shows_its_part_and_its_command(pages: Pages) -> None:
             assert words in page.text, (tab, words)
 
 
+async def test_running_task_offers_its_terminal(pages: Pages) -> None:
+    ada = await pages.callers.actor("ada")
+    task = await pages.platform.started(ada)
+    browser = await pages.browser("ada")
+    address = pages.platform.services.addresses.origin(task.id, "terminal")
+    assert f'href="{address}"' in (await browser.get(f"/tasks/{task.id}")).text
+    ended = await pages.platform.start(ada, "example.test/exits:1")
+    _ = await pages.platform.until_state(ended.id, TaskState.FAILED)
+    assert "//terminal--" not in (await browser.get(f"/tasks/{ended.id}")).text
+
+
 async def test_task_is_missing_for_others(pages: Pages) -> None:
     task = await pages.platform.started(await pages.callers.actor("ada"))
     grace = await pages.browser("grace")

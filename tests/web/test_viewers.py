@@ -92,3 +92,27 @@ async def test_the_task_page_has_every_way_in(pages: Pages, task: Task) -> None:
     shown = await browser.post(f"/tasks/{task.id}/credential", data={"interface": "db"})
     assert "this task's own credential" in text_of(shown)
     assert f"specola connect {task.id} db -- psql" in text_of(shown)
+
+
+async def test_terminal_has_a_page_of_its_own(pages: Pages, task: Task) -> None:
+    inner = await pages.client(await as_person(pages, "ada"), inner=True)
+    page = await inner.get(f"/viewers/{task.id}/terminal/page")
+    assert page.status_code == 200
+    assert "unsafe" not in page.headers["content-security-policy"]
+    assert " style=" not in page.text
+    assert f"Terminal of {task.name}" in page.text
+    script = page.text.partition('<script src="/.specola/')[2].partition('"')[0]
+    assert script.startswith("static/terminal-")
+    answer = await inner.get(f"/viewers/{task.id}/terminal/{script}")
+    assert answer.headers["content-type"].startswith("text/javascript")
+    other = await pages.client(await as_person(pages, "grace"), inner=True)
+    assert (await other.get(f"/viewers/{task.id}/terminal/page")).status_code == 404
+
+
+async def test_terminal_of_a_task_that_ended_says_so(pages: Pages) -> None:
+    ended = await pages.platform.start(await pages.callers.actor("ada"), "example.test/exits:1")
+    _ = await pages.platform.until_state(ended.id, TaskState.FAILED)
+    inner = await pages.client(await as_person(pages, "ada"), inner=True)
+    page = await inner.get(f"/viewers/{ended.id}/terminal/page")
+    assert "This task has no terminal now." in text_of(page)
+    assert "data-live" not in page.text

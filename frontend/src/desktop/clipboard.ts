@@ -6,7 +6,8 @@ const MOST = 1_000_000;
 /** Carries text between this machine's clipboard and the desktop's. */
 export class Clipboard {
   private rfb: RFB | undefined;
-  private last = "";
+  /** What this machine's clipboard held when it was last looked at: only what is new there goes to the desktop. */
+  private outside = "";
 
   constructor(
     private readonly text: HTMLTextAreaElement,
@@ -16,7 +17,7 @@ export class Clipboard {
     text.addEventListener("input", () => this.send(text.value));
     share.addEventListener("click", () => void this.take({ asked: true }));
     addEventListener("focus", () => void this.take({ asked: false }));
-    // Asked at a key or a click too: what was copied in another window beside this one makes no event here.
+    // Asked at a click too: what was copied in another window beside this one makes no event here.
     addEventListener("pointerdown", () => void this.take({ asked: false }), { capture: true });
   }
 
@@ -27,13 +28,12 @@ export class Clipboard {
       void this.give((event as CustomEvent<{ text: string }>).detail.text);
     });
     rfb.addEventListener("connect", () => {
-      this.last = "";
+      this.outside = "";
       void this.take({ asked: false });
     });
   }
 
   private send(text: string): void {
-    this.last = text;
     this.rfb?.clipboardPasteFrom(text.slice(0, MOST));
   }
 
@@ -42,7 +42,8 @@ export class Clipboard {
     if (!asked && (!document.hasFocus() || !(await permitted()))) return;
     try {
       const text = await navigator.clipboard.readText();
-      if (text && (asked || text !== this.last)) {
+      if (text && (asked || text !== this.outside)) {
+        this.outside = text;
         this.text.value = text;
         this.send(text);
       }
@@ -55,9 +56,9 @@ export class Clipboard {
   /** Bring the desktop's text to this machine. */
   private async give(text: string): Promise<void> {
     this.text.value = text;
-    this.last = text;
     try {
       await navigator.clipboard.writeText(text);
+      this.outside = text;
     } catch {
       this.note.textContent = "The browser does not let this page write the clipboard: copy from the field.";
     }

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -37,7 +37,7 @@ PERMITTED = (b"permit-port-forwarding", b"permit-pty")
 class HostKey:
     """What the front door shows to clients: its private key and the certificate for it, as OpenSSH's text."""
 
-    private: str
+    private: str = field(repr=False)
     certificate: str
 
 

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from specola.domain.computing import Usage
 from specola.domain.connection import ConnectionKind
+from specola.domain.link import GUEST
 from specola.domain.software import Protocol
 from specola.domain.task import TaskState
 from specola.web import charts
@@ -204,6 +205,13 @@ def twice(value: str) -> tuple[str, str]:
     return value, value
 
 
+def visitor_word(person: str | None, name: str | None) -> str:
+    """Say who came to a task: a person, or a guest by a link."""
+    if name or not person:
+        return name or "unknown"
+    return f"a guest, link {person.removeprefix(GUEST)}" if person.startswith(GUEST) else "somebody removed"
+
+
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "browser": browser,
     "between": between,
@@ -224,4 +232,5 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "state_word": state_word,
     "transfer": transfer,
     "twice": twice,
+    "visitor_word": visitor_word,
 }

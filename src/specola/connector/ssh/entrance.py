@@ -1,7 +1,9 @@
 """What the channels of one connection share: who came, to which task, and how the right is asked for."""
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from specola.connector.directory import Directory
 from specola.connector.ssh.asking import Admitted, Entered
@@ -33,6 +35,7 @@ class Entrance:
         self._live = live
         self._directory = directory
         self._channels = 0
+        self._clearing: set[asyncio.Task[None]] = set()
 
     async def admit(self, comer: dict[str, object]) -> Admitted | None:
         """Ask who comes; None: nobody who may come in."""
@@ -97,7 +100,19 @@ class Entrance:
         """Give the room of a channel back."""
         self._channels -= 1
 
+    async def clear(self, work: Coroutine[Any, Any, None]) -> None:
+        """Clear away what a channel leaves behind, to the end, however often the channel is cancelled meanwhile."""
+        clearing = asyncio.create_task(self._cleared(work))
+        self._clearing.add(clearing)
+        clearing.add_done_callback(self._clearing.discard)
+        await asyncio.shield(clearing)
+
     def leave(self) -> None:
         """Take note that the visitor is gone, so that nobody waits for them any more."""
         self.gone = True
         self.writable.set()
+
+    @staticmethod
+    async def _cleared(work: Coroutine[Any, Any, None]) -> None:
+        with contextlib.suppress(OSError, SpecolaError):
+            await work

@@ -1,7 +1,6 @@
 """One forwarded connection of SSH, to a port of the task and nowhere else."""
 
 import asyncio
-import contextlib
 
 import asyncssh
 import structlog
@@ -126,8 +125,7 @@ class Forward(asyncssh.SSHTCPSession[bytes]):
             self._channel.abort()
         finally:
             self._entrance.end(opened)
-            with contextlib.suppress(OSError, SpecolaError):
-                await self._stream.close()
+            await self._entrance.clear(self._stream.close())
 
     async def _inwards(self, opened: Open) -> None:
         while data := await self._inbox.take():

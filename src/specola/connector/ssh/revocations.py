@@ -44,8 +44,7 @@ class Revocations:
                 try:
                     await self._follow(client)
                 except (httpx.HTTPError, OSError):
-                    if self._clock.monotonic() - self._heard > LIVE_WITHOUT_WEB:
-                        self._live.close_all("The platform cannot be asked whether you still may.")
+                    self.lost()
                 except (ValueError, KeyError, TypeError):
                     self._logger.exception("revocations_not_understood")
                 await asyncio.sleep(PAUSE)
@@ -62,6 +61,11 @@ class Revocations:
             self._live.revoke(str(line["mark"]))
         elif "changed" in line:
             self._renew(str(line["changed"]))
+
+    def lost(self) -> None:
+        """Act on a stream that cannot be had: what is open may go on for some minutes."""
+        if self._clock.monotonic() - self._heard > LIVE_WITHOUT_WEB:
+            self._live.close_all("The platform cannot be asked whether you still may.")
 
     async def _follow(self, client: httpx.AsyncClient) -> None:
         after = {} if self._last is None else {"after": self._last}

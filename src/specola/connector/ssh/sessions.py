@@ -167,7 +167,7 @@ class Session(asyncssh.SSHServerSession[bytes]):
             code = await running.wait()
         finally:
             self._running = None
-            await running.close()
+            await self._entrance.clear(running.close())
         lacking = LACKING.get(self._text.split(" ", 1)[0])
         if code == NOT_FOUND and lacking:
             self._channel.write_stderr(f"{lacking}\n".encode())
@@ -186,7 +186,7 @@ class Session(asyncssh.SSHServerSession[bytes]):
                 feeding.cancel()
                 await asyncio.gather(feeding, return_exceptions=True)
         finally:
-            await stream.close()
+            await self._entrance.clear(stream.close())
         return 0
 
     async def _feed(self, to: Running | Stream) -> None:
