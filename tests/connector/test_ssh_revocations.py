@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typing_extensions import override
@@ -13,6 +14,7 @@ from specola.connector.ssh.asking import Admitted, Asking, Entered
 from specola.connector.ssh.live import Live, Open
 from specola.connector.ssh.revocations import LIVE_WITHOUT_WEB, RENEWAL, Revocations
 from specola.domain.errors import TaskClosedError, WebUnreachableError
+from specola.records import Records
 
 pytestmark = pytest.mark.anyio
 
@@ -41,6 +43,10 @@ class Web(Asking):
         return Entered(task="t", name="a task", person="p", marks=MARKS)
 
 
+async def untold(_path: str, _report: list[dict[str, Any]]) -> bool:
+    return True
+
+
 @dataclass
 class Bench:
     """One open channel, and what becomes of it."""
@@ -50,7 +56,8 @@ class Bench:
     said: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.live = Live(self.web)
+        self.records = Records(clock=self.clock, tell=untold)
+        self.live = Live(self.web, self.records)
         self.revocations = Revocations(Path("/nowhere"), self.live, clock=self.clock)
         opened = Open(kind="ssh", by="key:k", marks=MARKS, person="p", address="", close=self.said.append, task="t")
         self.live.begin(opened)
