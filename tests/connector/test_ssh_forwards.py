@@ -115,14 +115,13 @@ async def test_a_dynamic_forward_reaches_the_task_alone(stage: SshStage) -> None
 
 
 @pytest.mark.parametrize(
-    "target", ["169.254.169.254:80", "127.1:8000", "localhost:22", "example.org:8000", "0.0.0.0:8000"]
+    "target", ["169.254.169.254:80", "127.1:8000", "another:22", "example.org:8000", "0.0.0.0:8000"]
 )
 async def test_elsewhere_is_refused_with_a_reason(stage: SshStage, target: str) -> None:
     ran = await stage.run(stage.ssh("-W", target, "--"))
     assert ran.code == 255
     assert "administratively prohibited" in ran.err
-    assert "is not an interface of this task" in ran.err
-    assert "8000 (web)" in ran.err
+    assert "is not a port of this task" in ran.err
 
 
 async def test_a_port_that_nothing_listens_at_is_told(stage: SshStage) -> None:
@@ -133,6 +132,18 @@ async def test_a_port_that_nothing_listens_at_is_told(stage: SshStage) -> None:
         stage.computing.ports[8000] = real
     assert ran.code == 255
     assert "connect failed: Nothing answers at port 8000 of the task." in ran.err
+
+
+async def test_a_port_that_is_not_declared_is_the_tasks_own_too(stage: SshStage) -> None:
+    # As an editor's server has it, which listens on a port that nobody knew before.
+    refused = await stage.run(stage.ssh("-W", "127.0.0.1:4321", "--"))
+    assert refused.code == 255
+    assert "connect failed" in refused.err
+    assert "nothing listens on port 4321" in refused.err
+    stage.computing.ports[4321] = stage.computing.ports[8000]
+    ran = await stage.run(stage.ssh("-W", "127.0.0.1:4321", "--"), stdin=b"hello")
+    assert ran.out == b"helloend", ran.err
+    del stage.computing.ports[4321]
 
 
 async def test_a_jump_reaches_what_the_task_itself_serves(stage: SshStage) -> None:
@@ -156,6 +167,8 @@ async def test_a_jump_reaches_what_the_task_itself_serves(stage: SshStage) -> No
         ("k3f9x2ab4c", 8888, "lab"),
         ("my notebook", 8888, "lab"),
         ("ssh", 22, "ssh"),
+        ("localhost", 4321, "port-4321"),
+        ("k3f9x2ab4c", 1, "port-1"),
     ],
 )
 def test_a_task_goes_by_its_names(host: str, port: int, interface: str) -> None:
@@ -165,10 +178,12 @@ def test_a_task_goes_by_its_names(host: str, port: int, interface: str) -> None:
 @pytest.mark.parametrize(
     ("host", "port"),
     [
-        ("localhost", 80),
         ("localhost", 0),
         ("localhost", 65536 + 8888),
         ("lab", 5432),
+        ("lab", 4321),
+        ("port-4321", 4321),
+        ("localhost", 65536),
         ("", 8888),
         ("0", 8888),
         ("0.0.0.0", 8888),  # noqa: S104 - refused
@@ -195,5 +210,5 @@ def test_a_task_goes_by_its_names(host: str, port: int, interface: str) -> None:
     ],
 )
 def test_every_other_spelling_is_refused(host: str, port: int) -> None:
-    with pytest.raises(PortRefusedError, match="not an interface"):
+    with pytest.raises(PortRefusedError, match="not a port of this task"):
         interface_at(ENTERED, host, port)

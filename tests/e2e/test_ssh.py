@@ -183,9 +183,9 @@ async def test_a_gibibyte_by_sftp_and_by_a_forward_is_intact(house: House) -> No
 async def test_ports_of_the_task_and_no_others_are_forwarded(house: House) -> None:
     page = await house.run(house.ssh("-W", "localhost:8000", "--"), stdin=b"GET / HTTP/1.0\r\n\r\n")
     assert page.out.startswith(b"HTTP/1."), page.err
-    for target in ("localhost:22", "10.213.0.1:8000", "169.254.169.254:80", f"localhost:{house.port}"):
+    for target in ("echo:22", "10.213.0.1:8000", "169.254.169.254:80", f"127.1:{house.port}"):
         refused = await house.run(house.ssh("-W", target, "--"))
-        assert (refused.code, "is not an interface of this task" in refused.err) == (255, True)
+        assert (refused.code, "is not a port of this task" in refused.err) == (255, True)
     port = free_port()
     tunnel = await house.start(house.ssh("-v", "-N", "-D", str(port), "--"))
     await house.listening(tunnel)
@@ -207,6 +207,13 @@ async def test_an_editors_server_can_be_installed_and_reached(house: House) -> N
     assert (ran.code, ran.out) == (0, b"at /home/mine\n"), ran.err
     kept = await house.run(house.ssh("ls -a"))
     assert b".server" in kept.out
+    # Its server listens on a port of the loopback that nobody declared, and goes on when its channel has ended.
+    assert (await house.run(house.ssh("httpd -p 127.0.0.1:4321 -h /www"))).code == 0
+
+    async def reached() -> bytes:
+        return (await house.run(house.ssh("-W", "127.0.0.1:4321", "--"), stdin=b"GET / HTTP/1.0\r\n\r\n")).out
+
+    assert (await until(reached, seconds=20, what="the editor's server")).startswith(b"HTTP/1.")
 
 
 async def test_many_channels_on_one_connection(house: House) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from specola.computing.tcp import SocketStream
 from specola.domain.budget import Budget
 from specola.domain.computing import Channel, Handle, Launch, Observation, Probe, Terminal, WindowSize
-from specola.domain.errors import TaskNotRunningError
+from specola.domain.errors import ComputingUnreachableError, TaskNotRunningError
 from specola.domain.task import TaskId
 from specola.ports.computing import NOTHING, Report, Running, Stream
 
@@ -66,6 +66,8 @@ class LocalComputing:
         return PipeStream(process)
 
     async def dial(self, handle: Handle, port: int) -> Stream:
+        if port not in self.ports:
+            raise ComputingUnreachableError(self.name, f"nothing listens on port {port} of the task")
         return await SocketStream.connect("127.0.0.1", self.ports[port])
 
     async def close(self) -> None:

@@ -27,7 +27,7 @@ class Admitted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entered:
-    """A task that may be entered now, and the ports of its interfaces."""
+    """A task that may be entered now, and the ports of its declared interfaces."""
 
     task: str
     name: str

@@ -10,7 +10,8 @@ from specola.connector.ssh.asking import Entered
 from specola.connector.ssh.entrance import Entrance
 from specola.connector.ssh.flow import CHUNK, Inbox, Outbox
 from specola.connector.ssh.live import Open
-from specola.domain.errors import PortRefusedError, SpecolaError
+from specola.domain.errors import ComputingUnreachableError, PortRefusedError, SpecolaError
+from specola.domain.found import found_name, found_number
 from specola.ports.computing import Stream
 
 __all__ = ["Forward", "interface_at"]
@@ -20,7 +21,7 @@ DIAL_PATIENCE = 20.0
 
 
 def interface_at(entered: Entered, host: str, port: int) -> str:
-    """Return the name of the interface that a client means by a host and a port.
+    """Return the name of the interface that a client means by a host and a port: declared, or a port found or to be found.
 
     Names are compared and never resolved, so that nothing else can be meant: not by another spelling of an address,
     not by a name that leads elsewhere.
@@ -28,15 +29,18 @@ def interface_at(entered: Entered, host: str, port: int) -> str:
     Raises
     ------
     PortRefusedError
-        The host is not the task by one of its names (`localhost`, `127.0.0.1`, `::1`, its id, its name, the name of
-        one of its interfaces), or the port is not that of an interface.
+        The host is not the task by one of its names (`localhost`, `127.0.0.1`, `::1`, its id, its name, or with its own
+        port the name of one of its interfaces), or the port is no number of a port.
     """
     name = host.lower()
-    for interface, number in entered.ports.items():
-        if number == port and (name in HERE or name in {entered.task, entered.name.lower(), interface}):
-            return interface
-    offered = ", ".join(f"{number} ({interface})" for interface, number in entered.ports.items())
-    raise PortRefusedError(host, port, offered)
+    declared = next((interface for interface, number in entered.ports.items() if number == port), None)
+    itself = name in HERE or name in {entered.task, entered.name.lower()}
+    if declared is not None and (itself or name == declared):
+        return declared
+    found = found_name(port)
+    if itself and found_number(found) is not None:
+        return found
+    raise PortRefusedError(host, port)
 
 
 class Forward(asyncssh.SSHTCPSession[bytes]):
@@ -56,6 +60,8 @@ class Forward(asyncssh.SSHTCPSession[bytes]):
         """Connect to a port of the task. Raises asyncssh.ChannelOpenError with the reason in plain words."""
         try:
             return await cls._dial(entrance, host, port)
+        except ComputingUnreachableError as error:
+            raise _refusal(asyncssh.OPEN_CONNECT_FAILED, error.sentence) from error
         except SpecolaError as error:
             entrance.refused("forward", error)
             raise _refusal(asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, f"{error.sentence} {error.hint}") from error

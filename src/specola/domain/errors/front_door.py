@@ -16,14 +16,14 @@ class TaskClosedError(ConflictError):
 
 
 class PortRefusedError(DeniedError):
-    """A forwarded connection would lead somewhere else than to an interface of the task."""
+    """A forwarded connection would lead somewhere else than to a port of the task."""
 
     code = "port_refused"
 
-    def __init__(self, host: str, port: int, offered: str) -> None:
+    def __init__(self, host: str, port: int) -> None:
         super().__init__(
-            f"{host[:100]!r} port {port} is not an interface of this task.",
-            hint=f"Forward to localhost and one of its ports: {offered or 'it has none'}.",
+            f"{host[:100]!r} port {port} is not a port of this task.",
+            hint="Forward to localhost and a port of the task.",
         )
 
 
