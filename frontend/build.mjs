@@ -41,8 +41,20 @@ async function hashed(file) {
 await rm(target, { recursive: true, force: true });
 await mkdir(target, { recursive: true });
 
-const result = await build({
+const settings = {
   absWorkingDir: here,
+  entryNames: "[name]-[hash]",
+  outdir: target,
+  bundle: true,
+  minify: true,
+  target: ["es2022", "chrome111", "firefox113", "safari16.4"],
+  legalComments: "none",
+  metafile: true,
+  logLevel: "warning",
+};
+const scripts = await build({
+  ...settings,
+  format: "iife",
   entryPoints: {
     platform: "src/platform.ts",
     waiting: "src/waiting.ts",
@@ -50,22 +62,17 @@ const result = await build({
     terminal: "src/terminal.ts",
     "platform-style": "styles/platform.css",
     "waiting-style": "styles/waiting.css",
+    "desktop-style": "styles/desktop.css",
     "viewer-style": "styles/viewer.css",
     "terminal-style": "styles/terminal.css",
   },
-  entryNames: "[name]-[hash]",
-  outdir: target,
-  bundle: true,
-  minify: true,
-  format: "iife",
-  target: ["es2022", "chrome111", "firefox113", "safari16.4"],
-  legalComments: "none",
-  metafile: true,
-  logLevel: "warning",
 });
+// noVNC waits for answers of the browser while it loads, which only modules may.
+const modules = await build({ ...settings, format: "esm", entryPoints: { desktop: "src/desktop.ts" } });
+const outputs = { ...scripts.metafile.outputs, ...modules.metafile.outputs };
 
 const manifest = {};
-for (const [file, output] of Object.entries(result.metafile.outputs)) {
+for (const [file, output] of Object.entries(outputs)) {
   if (!output.entryPoint) continue;
   const kind = file.endsWith(".css") ? ".css" : ".js";
   manifest[basename(output.entryPoint).replace(/\.(ts|css)$/, "") + kind] = basename(file);
@@ -75,10 +82,16 @@ manifest["mark.svg"] = await hashed(join(here, "mark.svg"));
 const icons = {};
 for (const name of await iconNames()) icons[name] = await drawing(name);
 
-const licences = [];
 const addons = ["fit", "search", "unicode11", "web-links"].map((name) => `@xterm/addon-${name}`);
-for (const name of ["htmx.org", "lucide-static", "@xterm/xterm", ...addons]) {
-  licences.push(`${name}\n\n${await readFile(join(here, "node_modules", name, "LICENSE"), "utf8")}`);
+const licences = [
+  "These are the licences of what is bundled here, unchanged. The sources of noVNC (MPL 2.0) are at https://github.com/novnc/noVNC.",
+];
+for (const [name, file] of [
+  ...["htmx.org", "lucide-static", "@xterm/xterm", ...addons].map((name) => [name, "LICENSE"]),
+  ["@novnc/novnc", "LICENSE.txt"],
+  ["@novnc/novnc", "vendor/pako/LICENSE"],
+]) {
+  licences.push(`${name}\n\n${await readFile(join(here, "node_modules", name, file), "utf8")}`);
 }
 await writeFile(join(target, "LICENSES.txt"), licences.join("\n\n"));
 await writeFile(join(target, "icons.json"), JSON.stringify(icons, null, 1));

@@ -29,14 +29,15 @@ SLIM = ("path-exclude=/usr/share/doc/*", "path-include=/usr/share/doc/*/copyrigh
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """One demonstration image: a folder below images/ with a Containerfile."""
+    """One image: a folder with a Containerfile, below images/ if it is a demonstration."""
 
     name: str
+    folder: Path = FOLDER
 
     @property
     def file(self) -> Path:
         """Its Containerfile."""
-        return FOLDER / self.name / "Containerfile"
+        return self.folder / self.name / "Containerfile"
 
     @property
     def reference(self) -> str:
@@ -49,8 +50,8 @@ class Image:
     @property
     def source(self) -> str:
         """A hash of everything that goes into it."""
-        data = [FOLDER / "data"] if "COPY data/" in self.file.read_text(encoding="utf-8") else []
-        return content_hash([FOLDER / self.name, *data])
+        copied = re.findall(r"^COPY ([a-z0-9-]+)/", self.file.read_text(encoding="utf-8"), re.MULTILINE)
+        return content_hash([self.folder / name for name in sorted({self.name, *copied})])
 
     @property
     def archive(self) -> Path:
@@ -137,7 +138,7 @@ def build(engine: Engine, image: Image, base: str) -> None:
     options = [word for key, value in arguments.items() for word in ("--build-arg", f"{key}={value}")]
     with secrets() as lent:
         engine.build(
-            FOLDER, image.file, [*options, *lent, "--label", f"{SOURCE}={image.source}", "--tag", image.reference]
+            image.folder, image.file, [*options, *lent, "--label", f"{SOURCE}={image.source}", "--tag", image.reference]
         )
 
 

@@ -104,7 +104,11 @@ TO_TEST = (
         "is one of the two databases tested",
         lambda: any(Path("/usr/lib/postgresql").glob("*/bin/initdb")),
     ),
+    Need(
+        ("redis-server",), "is a client and a server of the tests that speak TLS", programs("redis-server", "redis-cli")
+    ),
     Need(("nginx-light", "wrk"), "is what the benchmarks measure beside and with", programs("nginx", "wrk")),
+    Need(("openssh-client", "rsync"), "reaches tasks in tests as people do", programs("ssh", "scp", "sftp", "rsync")),
     Need(("openssl", "curl", "procps", "iproute2"), "is used by tests", programs("openssl", "curl", "ps", "ip")),
 )
 

@@ -41,3 +41,9 @@ class Together(LoadGroupScheduling):  # type: ignore[misc]  # the library has no
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together | None:
     """Choose how tests are shared out among processes."""
     return Together(config, log) if config.getoption("dist") == "loadgroup" else None
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name cases of raw bytes and of keys by their argument: random ones would be called otherwise in each process."""
+    raw = (isinstance(val, bytes) and not val.isascii()) or (isinstance(val, str) and val.startswith("ssh-"))
+    return argname if raw else None

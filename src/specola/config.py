@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import (
@@ -48,6 +49,8 @@ class Settings(BaseSettings):
     """Tasks are served at <interface>--<task>.<tasks domain>; empty: localhost."""
     tls_cert: Path | None = None
     tls_key: Path | None = None
+    ssh_bind: str = "127.0.0.1:2222"
+    """Address and port of the SSH front door; empty: none."""
     trusted_proxies: tuple[str, ...] = ()
     """Networks whose X-Forwarded-* headers are believed."""
     database_url: SecretStr | None = None
@@ -78,6 +81,14 @@ class Settings(BaseSettings):
             raise ValueError("bind is ADDRESS:PORT, for example 127.0.0.1:8080")
         return value
 
+    @field_validator("ssh_bind")
+    @classmethod
+    def _ssh_bind_has_a_port(cls, value: str) -> str:
+        host, _, port = value.rpartition(":")
+        if value and (not host or not port.isdigit()):
+            raise ValueError("ssh_bind is ADDRESS:PORT, for example 127.0.0.1:2222, or empty")
+        return value
+
     @property
     def host(self) -> str:
         """The address to listen on."""
@@ -87,6 +98,26 @@ class Settings(BaseSettings):
     def port(self) -> int:
         """The port to listen on."""
         return int(self.bind.rpartition(":")[2])
+
+    @property
+    def ssh_host(self) -> str:
+        """The address that the SSH front door listens on."""
+        return self.ssh_bind.rpartition(":")[0].strip("[]")
+
+    @property
+    def ssh_port(self) -> int:
+        """The port that the SSH front door listens on; 0: there is none."""
+        return int(self.ssh_bind.rpartition(":")[2] or 0)
+
+    @property
+    def ssh_names(self) -> tuple[str, ...]:
+        """The names by which clients may know the SSH front door, the usual one first."""
+        usual = urlsplit(self.url).hostname or "localhost"
+        here = (
+            ("localhost", "127.0.0.1", "::1") if usual == "localhost" or self.ssh_host in {"127.0.0.1", "::1"} else ()
+        )
+        bound = () if self.ssh_host in {"", "0.0.0.0", "::"} else (self.ssh_host,)  # noqa: S104 - compared, not bound
+        return tuple(dict.fromkeys((usual, *here, *bound)))
 
     @property
     def url(self) -> str:

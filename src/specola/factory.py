@@ -5,6 +5,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
+from specola.authorities.ssh import SshAuthority
+from specola.authorities.tls import TlsAuthority
 from specola.clock import Clock
 from specola.config import Settings
 from specola.connector.client import ConnectorClient
@@ -13,13 +15,22 @@ from specola.ports.connector import Connector
 from specola.secrets import Sealer
 from specola.services.access import Access
 from specola.services.addresses import Addresses
+from specola.services.certificates import Certificates
 from specola.services.computings import Computings
+from specola.services.connections import Connections
+from specola.services.endpoints import Endpoints
 from specola.services.following import Following
+from specola.services.found import Found
+from specola.services.front_door import FrontDoor
 from specola.services.health import Health
+from specola.services.keys import Keys
+from specola.services.links import Links
+from specola.services.names import Names
 from specola.services.people import People
 from specola.services.software import Catalogue
 from specola.services.streams import Streams
 from specola.services.tasks import Tasks
+from specola.services.use import Uses
 from specola.storage.logs import LogArchive
 from specola.storage.store import Store
 
@@ -36,6 +47,8 @@ class ProcessContext:
     connector: Connector
     archive: LogArchive
     sealer: Sealer
+    tls_authority: TlsAuthority
+    ssh_authority: SshAuthority
 
 
 @asynccontextmanager
@@ -54,6 +67,7 @@ async def open_process(
     clock = clock or Clock()
     async with AsyncExitStack() as stack:
         sealer = Sealer.read(settings.data / "secrets" / "key")
+        tls_authority = TlsAuthority.read(settings.data / "secrets" / "authority", sealer)
         store = Store(settings.database, clock=clock)
         stack.push_async_callback(store.close)
         if connector is None:
@@ -67,6 +81,8 @@ async def open_process(
             connector=connector,
             archive=LogArchive(settings.data / "logs"),
             sealer=sealer,
+            tls_authority=tls_authority,
+            ssh_authority=SshAuthority(settings.data / "secrets", sealer),
         )
 
 
@@ -81,12 +97,21 @@ class Services:
     addresses: Addresses
     people: People
     access: Access
+    certificates: Certificates
+    keys: Keys
+    front_door: FrontDoor
+    ssh_authority: SshAuthority
     catalogue: Catalogue
     computings: Computings
     tasks: Tasks
+    connections: Connections
+    uses: Uses
+    links: Links
     following: Following
     health: Health
     streams: Streams
+    names: Names
+    found: Found
 
     @classmethod
     def of(cls, context: ProcessContext) -> "Services":
@@ -123,12 +148,23 @@ class Services:
                 people=people,
                 addresses=addresses,
                 sealer=context.sealer,
-                terminals=settings.terminals_socket,
+                endpoints=Endpoints(terminals=settings.terminals_socket, streams=settings.streams),
             ),
+            certificates=Certificates(
+                store=store, clock=clock, authority=context.tls_authority, server=settings.tls_cert
+            ),
+            keys=Keys(store=store, clock=clock, authority=context.ssh_authority),
+            front_door=FrontDoor(store=store, clock=clock, people=people),
+            ssh_authority=context.ssh_authority,
             catalogue=catalogue,
             computings=Computings(store=store, clock=clock, connector=connector),
             tasks=tasks,
+            connections=Connections(store=store, clock=clock, sealer=context.sealer),
+            uses=Uses(store=store, clock=clock, connector=connector),
+            links=Links(store=store, clock=clock),
             following=Following(store=store, tasks=tasks),
             health=Health(store=store, clock=clock, connector=connector),
             streams=Streams(store=store),
+            names=Names(store=store),
+            found=Found(store=store, clock=clock, tasks=tasks, catalogue=catalogue),
         )

@@ -17,6 +17,8 @@ END = b"end"
 """The text message that says: no more bytes come from here. It is to a tunnel what FIN is to TCP."""
 GOODBYE_SECONDS = 1.0
 """How long the other side may take to read our close, and to answer it."""
+STALL_SECONDS = 600.0
+"""How long after a proper end the rest is kept for who reads slowly, or not at all."""
 EARLY_LIMIT = 64 * 1024
 """Bytes held before a connection is joined to another; reading stops then."""
 
@@ -44,6 +46,7 @@ class Meter(Protocol):
     """Out of the WebSocket, into the stream."""
     sent: int
     used: bool
+    """Whether somebody used the other side: bytes came out of the WebSocket."""
 
 
 def reset(transport: asyncio.Transport) -> None:
@@ -269,12 +272,12 @@ class SocketEnd(End):
         # What still comes is read and thrown away: closed with bytes unread, the kernel would send a reset, which
         # swallows what we wrote.
         self.transport.resume_reading()
-        asyncio.get_running_loop().call_later(GOODBYE_SECONDS, self._leave)
+        asyncio.get_running_loop().call_later(GOODBYE_SECONDS, self._leave, STALL_SECONDS)
 
-    def _leave(self) -> None:
+    def _leave(self, left: float) -> None:
         # After a proper end, who reads slowly gets the rest; whose right was taken back does not.
-        if self.pipe.code == EndCode.DONE and self.transport.get_write_buffer_size():
-            asyncio.get_running_loop().call_later(GOODBYE_SECONDS, self._leave)
+        if self.pipe.code == EndCode.DONE and left > 0 and self.transport.get_write_buffer_size():
+            asyncio.get_running_loop().call_later(GOODBYE_SECONDS, self._leave, left - GOODBYE_SECONDS)
         else:
             self.transport.abort()
 
@@ -309,10 +312,8 @@ class StreamEnd(End):
     @override
     def data_received(self, data: bytes) -> None:
         pipe = self.pipe
-        meter = pipe.meter
         size = len(data)
-        meter.sent += size
-        meter.used = True
+        pipe.meter.sent += size
         pipe.quiet = False
         pipe.socket.transport.writelines((head(size, masked=pipe.client), data))
 

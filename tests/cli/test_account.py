@@ -12,6 +12,7 @@ from specola.domain.person import Scope
 from tests.cli.conftest import Program
 from tests.support.callers import Callers
 from tests.support.harness import Platform
+from tests.support.sshkeys import pair
 
 pytestmark = pytest.mark.anyio
 
@@ -144,3 +145,17 @@ async def test_accounts_links_and_tokens_are_made_on_the_host(specola: Program, 
     token = await specola("admin", "token", "grace", "--days", "2", **host)
     who = await specola("whoami", "--json", SPECOLA_URL=platform.settings.url, SPECOLA_TOKEN=token.out.strip())
     assert who.json["person"]["name"] == "grace"
+
+
+async def test_keys_are_added_listed_and_removed(ada: Program, tmp_path: Path) -> None:
+    mine = pair("ada@laptop")
+    file = tmp_path / "id.pub"
+    file.write_text(mine.public + "\n")
+    (tmp_path / "id").write_text(mine.private)
+    refused = await ada("keys", "add", str(tmp_path / "id"))
+    assert (refused.code, "it was not sent" in refused.err) == (2, True)
+    made = await ada("keys", "add", str(file))
+    assert made.code == 0, made.err
+    assert "ada@laptop" in (await ada("keys", "ls")).out
+    assert (await ada("keys", "rm", "ada@laptop")).code == 0
+    assert (await ada("keys", "rm", "ada@laptop")).code == 4

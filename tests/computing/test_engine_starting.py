@@ -1,13 +1,19 @@
 """What is learnt about a machine, its sockets and its refusals, read without an engine."""
 
+import asyncio
+import os
+import socket
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
 from aiodocker.exceptions import DockerError
 
+from specola.computing.engine.diagnosis import Diagnosis
+from specola.computing.engine.entering import connect
 from specola.computing.engine.errors import ContainerGoneError, NameInUseError, translated
 from specola.computing.engine.quirks import Memory, Quirks, lacking
-from specola.computing.engine.sockets import HERE, listeners, read
+from specola.computing.engine.sockets import HERE, Process, in_tables, inside, listeners, open_ports, read
 from specola.computing.engine.trial import image_archive
 from specola.domain.errors import ComputingUnreachableError, LaunchError, NoSpaceError
 
@@ -38,6 +44,67 @@ def test_listeners_are_read_with_where_they_listen() -> None:
     assert read(lines, 8002) == frozenset()
     assert read(lines, 8003) <= HERE
     assert read([], 8000) == frozenset()
+
+
+def listening(address: str, port: int) -> str:
+    return f"   0: {address}:{port:04X} 00000000:0000 0A 0:0 00:0 0 0 0 4 1 0 100 0 0 10 0"
+
+
+def test_ports_are_read_with_whether_only_loopback_reaches_them() -> None:
+    six = "0000000000000000" * 2
+    lines = [
+        "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode",
+        LOOPBACK,
+        ANYWHERE,
+        CONNECTED,
+        MAPPED,
+        listening("0B00007F", 40000),
+        listening("0200000A", 9000),
+        listening("0100007F", 9001),
+        listening(six, 9001),
+        listening("0" * 24 + "01000000", 9002),
+        "cat: can't open '/proc/net/tcp6': No such file or directory",
+        "",
+    ]
+    assert open_ports(in_tables(lines)) == {8000: True, 8001: False, 8003: True, 9000: False, 9001: False, 9002: True}
+
+
+def test_kernel_tells_who_listens_and_nothing_else() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as here,
+        socket.create_server(("", 0)) as anywhere,
+        socket.create_connection(here.getsockname()) as visitor,
+    ):
+        diagnosis = Diagnosis(Diagnosis.open())
+        for _ in range(2):
+            found = diagnosis.listeners()
+            assert (IPv4Address("127.0.0.1"), here.getsockname()[1]) in found
+            assert (IPv4Address(0), anywhere.getsockname()[1]) in found
+            assert visitor.getsockname()[1] not in {port for _, port in found}
+        diagnosis.close()
+        with pytest.raises(OSError, match="file descriptor"):
+            diagnosis.listeners()
+
+
+def test_connection_inside_goes_where_somebody_listens() -> None:
+    assert inside(None) == "127.0.0.1"
+    assert inside({"00000000"}) == "127.0.0.1"
+    assert inside({"0200000A", "0100007F"}) == "127.0.0.1"
+    assert inside({"0200000A"}) == "10.0.0.2"
+    assert inside({"0" * 24 + "01000000"}) == "::1"
+
+
+def test_listeners_of_this_host_are_never_taken_for_a_tasks() -> None:
+    assert Process.find(os.getpid()) is None
+    assert Process.find(os.getppid()) is None
+    assert Process.find(0) is None
+    assert Process.find(2**22 + 1) is None
+
+
+def test_later_process_with_the_same_number_is_another() -> None:
+    here = Process(os.getpid(), "0")
+    assert here.open_ports() is None
+    assert asyncio.run(connect(here, "127.0.0.1", 80)) is None
 
 
 def test_process_that_is_gone_tells_nothing_about_its_ports() -> None:

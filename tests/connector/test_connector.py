@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -276,3 +277,27 @@ async def test_sockets_that_a_killed_connector_left_are_swept(place: Place) -> N
     await place.directory.add_way(Way(task="task000002", computing="local", handle="h", ports=(80,)))
     await until(lambda: not left.exists())
     assert place.relays.path("task000002", 80).stat().st_mode & 0o777 == 0o600
+
+
+async def test_found_port_that_goes_ends_no_connection(place: Place) -> None:
+    [known] = place.directory.ways
+    async with place.stream() as (reader, writer):
+        writer.write(b"a")
+        assert await reader.readexactly(1) == b"a"
+        await place.directory.add_way(replace(known, ports=(8, 9)))
+        await until(lambda: not place.relays.path(place.task, 7).exists() and place.relays.path(place.task, 9).exists())
+        writer.write(b"b")
+        assert await reader.readexactly(1) == b"b"
+        await place.directory.drop_way(place.task)
+        assert await reader.read() == b""
+
+
+async def test_more_ports_leave_those_that_are_there(place: Place) -> None:
+    [known] = place.directory.ways
+    async with place.stream() as (reader, writer):
+        offered = place.relays.path(place.task, 7).stat().st_ino
+        await place.directory.add_way(replace(known, ports=(7, 9)))
+        await until(place.relays.path(place.task, 9).exists)
+        assert place.relays.path(place.task, 7).stat().st_ino == offered
+        writer.write(b"a")
+        assert await reader.readexactly(1) == b"a"

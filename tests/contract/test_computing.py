@@ -7,7 +7,7 @@ import pytest
 
 from specola.domain.computing import Capability, LogLine, Observation, Phase
 from specola.domain.errors import ComputingUnreachableError, ImageArchitectureError, ImageUnknownError
-from specola.ports.computing import HasImages, HasLogs, HasUsage, Stream, Watches
+from specola.ports.computing import HasImages, HasLogs, HasPorts, HasUsage, Stream, Watches
 from tests.support.places import ECHO, HTTP, Place, Reports, a_launch, budget, context, until
 
 pytestmark = pytest.mark.anyio
@@ -254,6 +254,29 @@ async def test_usage_is_told_of_running_tasks_only(place: Place) -> None:
     assert usage[handle].sent > 0
 
 
+async def test_ports_are_seen_while_somebody_listens_there(place: Place) -> None:
+    assert isinstance(place.computing, HasPorts)
+    computing = place.computing
+    handle, over = await place.launch(place.web()), await place.launch(place.exits())
+    await place.ended(over)
+    await place.listen(handle, 8091, loopback=False)
+    await place.listen(handle, 8092, loopback=True)
+    everything = {HTTP: False, ECHO: False, 8091: False, 8092: True}
+
+    async def shows(wanted: dict[int, bool]) -> bool:
+        return await computing.listening([handle, over, "nobody"]) == {handle: wanted}
+
+    await until(lambda: shows(everything))
+    assert (await ask(place, handle, 8092, b"GET / HTTP/1.0\r\n\r\n")).startswith(b"HTTP/1.")
+    await place.hush(handle, 8092)
+    del everything[8092]
+    await until(lambda: shows(everything))
+    await place.kill(handle)
+    await place.ended(handle)
+    assert await computing.listening([handle]) == {}
+    assert await computing.listening([]) == {}
+
+
 async def test_unknown_image_is_told_as_such(place: Place) -> None:
     with pytest.raises(ImageUnknownError):
         await place.launch(a_launch("localhost/nowhere/nothing:9"))
@@ -288,6 +311,7 @@ async def test_computing_that_does_not_answer_says_so_in_every_verb(place: Place
     assert isinstance(gone, Watches)
     assert isinstance(gone, HasLogs)
     assert isinstance(gone, HasUsage)
+    assert isinstance(gone, HasPorts)
     assert isinstance(gone, HasImages)
     for question in (
         gone.probe(budget()),
@@ -298,6 +322,7 @@ async def test_computing_that_does_not_answer_says_so_in_every_verb(place: Place
         gone.discover(),
         gone.dial(handle, HTTP),
         gone.usage([handle]),
+        gone.listening([handle]),
         gone.inspect_image(launch.reference, budget()),
         anext(aiter(gone.watch())),
         anext(aiter(gone.logs(handle))),

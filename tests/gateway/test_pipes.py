@@ -1,12 +1,17 @@
 """Tunnels: one WebSocket for each TCP connection into a task."""
 
 import asyncio
+import ssl
 import struct
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+import websockets
 
+from specola.gateway.tls import server_tls
 from specola.websocket import PING, PONG, TEXT, frame, head
+from tests.support.certificates import make_certificate
 from tests.support.peers import Peer
 from tests.support.sockets import HANDSHAKE, Message, Socket, both, handshake
 from tests.support.stage import COOKIE, HOST, ORIGIN, TOKEN, Stage, request
@@ -423,3 +428,53 @@ async def test_the_way_to_a_plain_interface_is_the_same(stage: Stage) -> None:
     assert seen.startswith(b"GET /x ")
     assert HOST.encode() in seen
     visitor.close()
+
+
+# -- around it
+
+
+@pytest.mark.parametrize("compression", ["deflate", None])
+async def test_a_usual_client_gets_through(stage: Stage, compression: str | None) -> None:
+    async with websockets.connect(
+        f"ws://{HOST}/.specola/tunnel",
+        host="127.0.0.1",
+        port=stage.port,
+        compression=compression,
+        additional_headers={"Authorization": f"Bearer {TOKEN}"},
+    ) as client:
+        task = await stage.task.accept()
+        await client.send([b"in ", b"several ", b"", b"parts"])
+        assert await task.exactly(16) == b"in several parts"
+        await task.send(b"answer")
+        assert await client.recv() == b"answer"
+        task.end()
+        assert await client.recv() == "end"
+        await client.send("end")
+        with pytest.raises(websockets.ConnectionClosedOK):
+            await client.recv()
+
+
+async def test_a_gateway_that_ends_says_so(stage: Stage) -> None:
+    socket, _ = await both(stage)
+    stopping = asyncio.create_task(stage.hub.stop())
+    assert await socket.closed() == (1001, "The platform is restarting.")
+    await stopping
+
+
+async def test_halves_end_by_themselves_over_tls_too(short_path: Path) -> None:
+    certificate, key = make_certificate(short_path, "localhost", f"lab--{TASK}.localhost")
+    trusted = ssl.create_default_context(cafile=certificate)
+    async with Stage.open(tls=server_tls(certificate, key), public_url="https://localhost") as stage:
+        host = f"lab--{TASK}.localhost"
+        peer = Peer(*await asyncio.open_connection("127.0.0.1", stage.port, ssl=trusted, server_hostname=host))
+        await peer.send(handshake(BEARER, host=host, cookie=None))
+        assert b" 101 " in await peer.head()
+        socket, task = Socket(peer), await stage.task.accept()
+        await socket.send(b"question")
+        await socket.end()
+        assert await task.rest() == b"question"
+        await task.send(b"answer" * 50_000)
+        task.end()
+        assert await socket.exactly(300_000) == b"answer" * 50_000
+        await socket.ended()
+        assert await socket.closed() == (1000, "")

@@ -24,7 +24,7 @@ async def test_a_token_passes_to_ones_own_task(platform: Platform, internal: htt
     assert {f"task:{task.id}", f"token:{token.value.id}"} <= set(answer["marks"])
     assert 0 < answer["seconds"] <= 60
     missing = (await internal.post("/decide", json={**question, "interface": "other"})).json()
-    assert missing == {"outcome": "missing"}
+    assert missing == {"outcome": "missing", "person": ada.person.id}
     unknown = (await internal.post("/decide", json={**question, "token": None})).json()
     assert unknown == {"outcome": "sign_in"}
 

@@ -70,6 +70,7 @@ async def test_streams_begin_with_what_there_is_and_follow_it(platform: Platform
                     "computing": "local",
                     "handle": (await platform.record(second.id)).handle,
                     "ports": [8000],
+                    "declared": [8000],
                 }
                 break
         await platform.services.tasks.stop(eve, second.id)

@@ -98,5 +98,5 @@ def test_a_bundle_that_is_named_is_believed(tmp_path: Path) -> None:
 
 
 def test_an_unknown_image_is_refused_by_name() -> None:
-    with pytest.raises(FailedError, match="There is no image moon; there are ds9, jupyterlab, postgresql, sum"):
+    with pytest.raises(FailedError, match="There is no image moon; there are ds9, jupyterlab, postgresql, sum, topcat"):
         images(["moon"])

@@ -12,9 +12,10 @@ import pytest
 from specola.clock import ManualClock
 from specola.domain.computing import Capability
 from specola.domain.errors import InvalidError, MissingError, SignInError, UnauthenticatedError
+from specola.domain.found import FoundPort
 from specola.domain.person import Actor, Role, Scope
 from specola.domain.software import CredentialUse, CredentialWay, Interface, Protocol
-from specola.domain.task import Desired, Reason, Task, TaskState
+from specola.domain.task import Desired, Endpoint, Reason, Task, TaskState
 from specola.services.access import Decision, Entry, Outcome, Presented, Traffic
 from specola.storage.store import Store
 from tests.support.house import CREDENTIAL, SESSION_LIFE, TERMINALS, House
@@ -265,7 +266,7 @@ async def test_nobody_enters_anothers_task_administrators_neither(house: House, 
         await house.access.hand_over(other, task=TASK, interface="lab", nonce=NONCE, path="/")
     token = await token_for(house, other, *other.scopes)
     decision = await house.access.decide(TASK, "lab", Presented(token=token))
-    assert decision == Decision(outcome=Outcome.MISSING)
+    assert decision == Decision(outcome=Outcome.MISSING, person=other.person.id)
 
 
 async def test_a_token_passes_with_the_scope_connect(house: House, ada: Actor) -> None:
@@ -397,3 +398,46 @@ async def test_traffic_adds_up_and_tasks_without_a_record_are_passed_over(house:
         (total,) = await transaction.access.carried(TASK)
         assert await transaction.access.carried("gone000000") == []
     assert (total.received, total.sent, total.last_used) == (3 * 2**40, 21, begun)
+
+
+# -- ports found ------------------------------------------------------------------------------------------------------
+
+
+async def find(house: House, *ports: FoundPort) -> None:
+    async with house.store.write() as transaction:
+        await transaction.found.set(await transaction.tasks.get(TASK), ports, at=house.clock.now())
+
+
+async def test_found_port_is_reached_through_the_connector_while_it_is_there(house: House, ada: Actor) -> None:
+    await find(house, FoundPort(port=8501, protocol=Protocol.HTTPS, loopback=True))
+    cookie = await cookie_for(house, ada, interface="port-8501")
+    decision = await decide(house, cookie, interface="port-8501")
+    assert (decision.outcome, decision.add) == (Outcome.PASS, ())
+    assert decision.endpoint == Endpoint(path=f"/run/streams/{TASK}.8501.sock")
+    assert decision.interface == Interface(name="port-8501", port=8501, protocol=Protocol.HTTPS)
+    await find(house)
+    assert (await decide(house, cookie, interface="port-8501")).outcome is Outcome.NOT_READY
+
+
+async def test_found_port_is_its_owners_alone(house: House, ada: Actor) -> None:
+    await find(house, FoundPort(port=8501, protocol=Protocol.HTTP, loopback=True))
+    bob = await house.enter("bob")
+    with pytest.raises(MissingError):
+        await code_for(house, bob, interface="port-8501")
+    token = await token_for(house, bob, Scope.CONNECT)
+    decision = await house.access.decide(TASK, "port-8501", Presented(token=token))
+    assert decision.outcome is Outcome.MISSING
+
+
+@pytest.mark.parametrize("name", ["port-0", "port-65536", "port-8501x", "port--8501", "port-08501", "PORT-8501"])
+async def test_name_that_is_no_port_is_missing(house: House, ada: Actor, name: str) -> None:
+    with pytest.raises(MissingError):
+        await code_for(house, ada, interface=name)
+
+
+async def test_ended_task_has_no_ports(house: House) -> None:
+    eve = await house.enter("eve")
+    await house.add_task(eve, LAB, state=TaskState.STOPPED)
+    await find(house, FoundPort(port=8501, protocol=Protocol.HTTP, loopback=True))
+    with pytest.raises(MissingError):
+        await code_for(house, eve, interface="port-8501")

@@ -308,6 +308,30 @@ def test_a_credential_goes_one_of_four_ways(written: str, way: CredentialWay, te
     assert read(text).current.interfaces[0].credential == CredentialUse(way=way, template=template)
 
 
+@pytest.mark.parametrize(
+    ("activity", "sentence"),
+    [
+        ("{ignore: [metrics]}", "one slash"),
+        ("{ignore: [FETCH /metrics]}", "is no method"),
+        ("{ignore: [GET metrics]}", "one slash"),
+        ("{ignore: [GET  /metrics]}", "is no method"),
+        ("{pings: 126}", "from 0 to 125"),
+        ("{pings: -1}", "from 0 to 125"),
+        ("{pongs: 3}", "no such key"),
+    ],
+)
+def test_activity_that_means_nothing_is_told(activity: str, sentence: str) -> None:
+    text = f"software: x\nimage: y\ninterfaces:\n- name: a\n  port: 80\n  activity: {activity}\n"
+    assert sentence in faults(text)[0].sentence
+
+
+def test_activity_names_paths_with_and_without_a_method() -> None:
+    activity = "{ignore: [/metrics, GET /api/sessions], pings: 0}"
+    text = f"software: x\nimage: y\ninterfaces:\n- name: a\n  port: 80\n  activity: {activity}\n"
+    expected = Activity(ignore=("/metrics", "GET /api/sessions"), pings=0)
+    assert read(text).current.interfaces[0].activity == expected
+
+
 def test_a_credential_can_be_none_on_any_interface() -> None:
     text = "software: x\nimage: y\ninterfaces: [{name: a, port: 22, protocol: ssh, credential: none}]"
     assert read(text).current.interfaces[0].credential is None

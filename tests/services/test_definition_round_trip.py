@@ -31,6 +31,7 @@ VARIABLE = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,12}", fullmatch=True).filter(
     lambda name: not name.upper().startswith("SPECOLA_")
 )
 PATH = st.from_regex(r"/[a-z0-9]{1,8}(/[a-z0-9%.?=&]{0,8}){0,2}", fullmatch=True)
+IGNORED = st.one_of(PATH, PATH.map("GET {}".format))
 SIZE = st.integers(16 * 1024**2, 1024**4)
 CREDENTIALS = st.sampled_from(
     [
@@ -49,14 +50,14 @@ WEB_INTERFACE = st.builds(
     open=PATH | st.just("/"),
     credential=CREDENTIALS,
     health=st.none() | st.builds(Health, path=PATH, expect=st.sampled_from(["100-599", "200", "200-399, 401"])),
-    activity=st.builds(Activity, ignore=st.lists(PATH, max_size=2).map(tuple)),
+    activity=st.builds(Activity, ignore=st.lists(IGNORED, max_size=2).map(tuple), pings=st.integers(0, 125)),
     origin=st.sampled_from(Origin),
 )
 OTHER_INTERFACE = st.builds(
     Interface,
     name=NAME,
     port=st.integers(1, 65535),
-    protocol=st.sampled_from([one for one in Protocol if not one.opens_in_browser]),
+    protocol=st.sampled_from([one for one in Protocol if not one.opens_in_browser and one is not Protocol.TERMINAL]),
 )
 PARAMETER = st.one_of(
     st.builds(Parameter, name=VARIABLE, title=LINE, default=TEXT),

@@ -1,5 +1,6 @@
-"""Certificates for tests, signed by nobody but themselves."""
+"""Certificates for tests: of servers, signed by nobody but themselves, and of clients."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -8,7 +9,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-__all__ = ["make_certificate"]
+from specola.authorities.tls import TlsAuthority
+
+__all__ = ["ClientFiles", "client_files", "make_certificate"]
 
 
 def make_certificate(folder: Path, *names: str) -> tuple[Path, Path]:
@@ -33,3 +36,27 @@ def make_certificate(folder: Path, *names: str) -> tuple[Path, Path]:
     encoding = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     paths[1].write_bytes(key.private_bytes(*encoding))
     return paths
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientFiles:
+    """A client's certificate and its key, as `specola cert` leaves them."""
+
+    serial: str
+    certificate: Path
+    key: Path
+
+
+def client_files(
+    folder: Path, authority: TlsAuthority, *, name: str = "ada", life: timedelta = timedelta(hours=1)
+) -> ClientFiles:
+    """Write a certificate that an authority signed for a client, and its key; a negative `life` has ended already."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    now = datetime.now(UTC)
+    serial, text = authority.sign(key.public_key(), name=name, now=min(now, now + life), expires=now + life)
+    made = ClientFiles(serial=serial, certificate=folder / f"{serial}.crt", key=folder / f"{serial}.key")
+    made.certificate.write_text(text)
+    made.key.touch(mode=0o600)
+    encoding = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    made.key.write_bytes(key.private_bytes(*encoding))
+    return made

@@ -26,6 +26,7 @@ from specola.domain.person import Actor, Role
 from specola.domain.task import Task, TaskState, Wish
 from specola.factory import Services, open_process
 from specola.gateway import main as gateway
+from specola.gateway.tls import server_tls
 from specola.installation import computing_context
 from specola.supervisor.prepare import prepare
 from specola.web import main as web
@@ -61,6 +62,7 @@ class Platform:
     timing: Timing
     port: int
     listening: socket.socket
+    front_door: bool = True
     running: dict[str, tuple[asyncio.Task[None], asyncio.Event]] = field(default_factory=dict)
 
     @property
@@ -81,6 +83,11 @@ class Platform:
         """Return a task's record."""
         async with self.services.store.read() as transaction:
             return await transaction.tasks.get(task)
+
+    async def newest(self) -> int:
+        """Return the number of the last change."""
+        async with self.services.store.read() as transaction:
+            return await transaction.changes.newest()
 
     async def until(self, task: str, met: Callable[[Task], bool], *, seconds: float = PATIENCE) -> Task:
         """Return a task's record as soon as it meets a condition, told by the feed of changes."""
@@ -139,20 +146,25 @@ class Platform:
         await web.serve(web.servers(self.services, feed=feed, look=_look()), feed=feed, stop=stop)
 
     async def _connector(self, stop: asyncio.Event) -> None:
-        await connector.serve(self.settings, context=self.context, stop=stop)
+        settings = self.settings if self.front_door else self.settings.model_copy(update={"ssh_bind": ""})
+        await connector.serve(settings, context=self.context, stop=stop)
 
     async def _worker(self, stop: asyncio.Event) -> None:
         await worker.serve(self.settings, context=self.context, stop=stop, timing=self.timing)
 
     async def _gateway(self, stop: asyncio.Event) -> None:
-        await gateway.serve(
-            self.settings, listening=self.listening.dup(), tls=None, clock=self.context.clock, stop=stop
-        )
+        tls = server_tls(self.settings.tls_cert, self.settings.tls_key) if self.settings.tls_cert else None
+        await gateway.serve(self.settings, listening=self.listening.dup(), tls=tls, clock=self.context.clock, stop=stop)
 
 
 @asynccontextmanager
 async def open_platform(
-    *, parts: tuple[str, ...] = ALL, timing: Timing = QUICK, wait: bool = True, **settings: Any
+    *,
+    parts: tuple[str, ...] = ALL,
+    timing: Timing = QUICK,
+    wait: bool = True,
+    front_door: bool = True,
+    **settings: Any,
 ) -> AsyncIterator[Platform]:
     """Run a platform for the body.
 
@@ -164,6 +176,8 @@ async def open_platform(
         The worker's time limits.
     wait
         Whether to wait until the parts answer.
+    front_door
+        Whether the connector serves the SSH front door, if there is to be one; else the test serves it itself.
     settings
         Other settings than those of a fresh installation.
     """
@@ -171,7 +185,13 @@ async def open_platform(
         folder = stack.enter_context(short_folder())
         listening = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         port = listening.getsockname()[1]
-        values: dict[str, Any] = {"data": folder, "bind": f"127.0.0.1:{port}", "run_as": _myself(), "engine": "memory"}
+        values: dict[str, Any] = {
+            "data": folder,
+            "bind": f"127.0.0.1:{port}",
+            "run_as": _myself(),
+            "engine": "memory",
+            "ssh_bind": "",
+        }
         chosen = Settings(**(values | settings))
         await prepare(chosen, Clock())
         context = computing_context(chosen, Clock())
@@ -179,7 +199,13 @@ async def open_platform(
         _ = await services.computings.install("local", title="This machine", kind="memory", settings={})
         _ = await services.catalogue.install(shipped())
         platform = Platform(
-            settings=chosen, services=services, context=context, timing=timing, port=port, listening=listening
+            settings=chosen,
+            services=services,
+            context=context,
+            timing=timing,
+            port=port,
+            listening=listening,
+            front_door=front_door,
         )
         stack.push_async_callback(context.world.close)
         stack.push_async_callback(platform.close)

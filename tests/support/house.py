@@ -13,6 +13,9 @@ from specola.identity.local import LocalPasswords
 from specola.secrets import Sealer
 from specola.services.access import Access
 from specola.services.addresses import Addresses
+from specola.services.connections import Connections
+from specola.services.endpoints import Endpoints
+from specola.services.links import Links
 from specola.services.people import Client, People
 from specola.storage.store import Store
 
@@ -21,7 +24,8 @@ __all__ = ["AGENT", "CREDENTIAL", "PASSWORD", "SESSION_LIFE", "TERMINALS", "Hous
 PASSWORD = "correct horse battery"
 CREDENTIAL = "the-task's-own-secret"
 SESSION_LIFE = timedelta(days=14)
-TERMINALS = Path("/run/specola/terminals.sock")
+TERMINALS, STREAMS = Path("/run/specola/terminals.sock"), Path("/run/streams")
+ENDPOINTS = Endpoints(terminals=TERMINALS, streams=STREAMS)
 AGENT = Client(address="192.0.2.7", agent="Firefox on Linux")
 
 
@@ -33,6 +37,8 @@ class House:
     clock: ManualClock
     people: People
     access: Access
+    connections: Connections
+    links: Links
     sealer: Sealer
     addresses: Addresses
 
@@ -43,9 +49,20 @@ class House:
         passwords = LocalPasswords(memory=8, rounds=1)
         people = People(store=store, clock=clock, passwords=passwords, session_life=SESSION_LIFE)
         access = Access(
-            store=store, clock=clock, people=people, addresses=addresses, sealer=sealer, terminals=TERMINALS
+            store=store, clock=clock, people=people, addresses=addresses, sealer=sealer, endpoints=ENDPOINTS
         )
-        return cls(store=store, clock=clock, people=people, access=access, sealer=sealer, addresses=addresses)
+        connections = Connections(store=store, clock=clock, sealer=sealer)
+        links = Links(store=store, clock=clock)
+        return cls(
+            store=store,
+            clock=clock,
+            people=people,
+            access=access,
+            connections=connections,
+            links=links,
+            sealer=sealer,
+            addresses=addresses,
+        )
 
     async def enter(self, name: str, *, role: Role = Role.PERSON) -> Actor:
         """Make an account if there is none, and sign in to it by a link."""

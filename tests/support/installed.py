@@ -18,8 +18,9 @@ from specola.computing.engine.firewall import forget
 from tests.support.engines import note_installation
 from tests.support.ports import free_port
 
-__all__ = ["Installed", "installed", "until"]
+__all__ = ["PROGRAM", "Installed", "installed", "until"]
 
+PROGRAM = (sys.executable, "-m", "specola")
 READY = "Ctrl-C stops the platform"
 LINK = re.compile(r"http://\S+/sign-in/link#(\S+)")
 START_SECONDS = 90.0
@@ -51,6 +52,7 @@ class Installed:
 
     data: Path
     port: int
+    ssh_port: int
     environment: dict[str, str]
     process: asyncio.subprocess.Process
     lines: list[str] = field(default_factory=list)
@@ -60,6 +62,11 @@ class Installed:
     def url(self) -> str:
         """The platform's own address."""
         return f"http://localhost:{self.port}"
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The environment in which `specola` finds this platform, as its administrator."""
+        return self.environment | {"SPECOLA_URL": self.url, "SPECOLA_TOKEN": self.token}
 
     @property
     def installation(self) -> str:
@@ -93,11 +100,9 @@ class Installed:
     async def command(self, *words: str, given: str = "") -> tuple[int, str, str]:
         """Run `specola` with `words`; return exit code, output and error output."""
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "specola",
+            *PROGRAM,
             *words,
-            env=self.environment | {"SPECOLA_URL": self.url, "SPECOLA_TOKEN": self.token},
+            env=self.settings,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -143,23 +148,22 @@ class Installed:
 @asynccontextmanager
 async def installed(data: Path, *, engine: str, port: int | None = None) -> AsyncIterator[Installed]:
     """Run the platform in `data` over the engine at the address `engine` for the body."""
-    port = port or free_port()
+    port, ssh_port = port or free_port(), free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SPECOLA_")} | {
         "SPECOLA_DATA": str(data),
         "SPECOLA_BIND": f"127.0.0.1:{port}",
         "SPECOLA_ENGINE": engine,
+        "SPECOLA_SSH_BIND": f"127.0.0.1:{ssh_port}",
     }
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "specola",
+        *PROGRAM,
         "up",
         env=environment,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    platform = Installed(data=data, port=port, environment=environment, process=process)
+    platform = Installed(data=data, port=port, ssh_port=ssh_port, environment=environment, process=process)
     ready = asyncio.Event()
     reading = asyncio.create_task(_read(platform, ready))
     try:

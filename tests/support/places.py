@@ -13,6 +13,7 @@ from specola.clock import Clock
 from specola.computing.engine.api import Engine
 from specola.computing.engine.firewall import forget
 from specola.computing.kinds import Context, open_computing
+from specola.computing.memory.serving import Counter, speak_http
 from specola.domain.budget import Budget
 from specola.domain.computing import Handle, Launch, Observation, Phase, Progress
 from specola.domain.software import Interface, Protocol, Resources, RunsAs
@@ -133,6 +134,14 @@ class Place(ABC):
         """Let a task write a line."""
 
     @abstractmethod
+    async def listen(self, handle: Handle, port: int, *, loopback: bool) -> None:
+        """Let another program of a task serve HTTP on a port, on the task's own loopback alone or on all addresses."""
+
+    @abstractmethod
+    async def hush(self, handle: Handle, port: int) -> None:
+        """Let that program end."""
+
+    @abstractmethod
     async def starts(self, launch: Launch) -> int:
         """Return how many times a task was started."""
 
@@ -199,6 +208,14 @@ class MemoryPlace(Place):
         await self.context.world.say(handle, text)
 
     @override
+    async def listen(self, handle: Handle, port: int, *, loopback: bool) -> None:
+        await self.context.world.listen(handle, port, speak_http(Counter(), {}), loopback=loopback)
+
+    @override
+    async def hush(self, handle: Handle, port: int) -> None:
+        self.context.world.hush(handle, port)
+
+    @override
     async def starts(self, launch: Launch) -> int:
         return self.context.world.starts.count(launch.task)
 
@@ -256,8 +273,21 @@ class EnginePlace(Place):
 
     @override
     async def say(self, handle: Handle, text: str) -> None:
+        await self._inside(handle, 'echo "$1" >/proc/1/fd/1', text)
+
+    @override
+    async def listen(self, handle: Handle, port: int, *, loopback: bool) -> None:
+        address = f"127.0.0.1:{port}" if loopback else str(port)
+        await self._inside(handle, 'echo $$ >"/dev/shm/served.$1"; exec httpd -f -p "$2" -h /www', str(port), address)
+
+    @override
+    async def hush(self, handle: Handle, port: int) -> None:
+        await self._inside(handle, 'kill "$(cat "/dev/shm/served.$1")"', str(port))
+
+    async def _inside(self, handle: Handle, script: str, *words: str) -> None:
+        """Begin a script in a container, as root."""
         container = self.engine.docker.containers.container(handle)
-        execution = await container.exec(["sh", "-c", 'echo "$1" >/proc/1/fd/1', "say", text], user="0")
+        execution = await container.exec(["sh", "-c", script, "inside", *words], user="0")
         _ = await execution.start(detach=True)
 
     @override

@@ -20,6 +20,7 @@ from specola.domain.task import Reason, Task, TaskState
 from specola.secrets import Sealer
 from specola.services.addresses import Addresses
 from specola.services.computings import Computings
+from specola.services.found import Found
 from specola.services.software import Catalogue
 from specola.services.tasks import Tasks
 from specola.storage.logs import LogArchive
@@ -79,6 +80,11 @@ class Installation:
             limits=self.limits,
             sealer=self.sealer,
         )
+
+    @property
+    def found(self) -> Found:
+        """The ports found."""
+        return Found(store=self.store, clock=self.clock, tasks=self.tasks, catalogue=self.catalogue)
 
     def limited(self, **limits: float) -> "Installation":
         """Return the same installation under other limits."""

@@ -1,9 +1,8 @@
 """A whole gateway in the test's own process, between a stand-in for `web` and peers that the test plays."""
 
 import asyncio
-import ssl
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -15,6 +14,7 @@ from specola.config import Settings
 from specola.gateway.hub import Hub
 from specola.gateway.main import serve_hub
 from specola.gateway.port import bind_port
+from specola.gateway.tls import PublicTls
 from tests.support.peers import Answer, Peer, Task, connect
 from tests.support.web_side import TASK, WebSide, settings_in
 
@@ -66,17 +66,18 @@ class Stage:
         *,
         clock: Clock | None = None,
         play: Callable[[Peer], Awaitable[None]] | None = None,
-        tls: ssl.SSLContext | None = None,
+        tls: PublicTls | None = None,
+        web: Mapping[str, Any] | None = None,
         **settings: Any,
     ) -> AsyncIterator[Self]:
-        """Set everything up; `play` plays the task's connections."""
+        """Set everything up; `play` plays the task's connections; `web` is what the stand-in for `web` knows beforehand."""
         with tempfile.TemporaryDirectory(prefix="gateway") as folder:
             made = settings_in(Path(folder), **settings)
-            web = WebSide(settings=made, cookies={COOKIE: "ada"}, tokens={TOKEN: "ada"})
-            async with web.serving(), Task.listening(play) as task, served(made, clock or Clock(), tls) as (port, hub):
-                web.serve_interface("lab", task.endpoint)
-                stage = cls(web=web, task=task, port=port, hub=hub)
-                await web.until(lambda: web.followers == 1)
+            side = WebSide(settings=made, cookies={COOKIE: "ada"}, tokens={TOKEN: "ada"}, **(web or {}))
+            async with side.serving(), Task.listening(play) as task, served(made, clock or Clock(), tls) as (port, hub):
+                side.serve_interface("lab", task.endpoint)
+                stage = cls(web=side, task=task, port=port, hub=hub)
+                await side.until(lambda: side.followers == 1)
                 try:
                     yield stage
                 finally:
@@ -105,8 +106,8 @@ class Stage:
         self.hub.revocations.tend()
 
     async def report(self) -> None:
-        """Let the gateway report its traffic now."""
-        await self.hub.traffic.report()
+        """Let the gateway report now what it carried."""
+        await self.hub.report()
 
     async def refused(self, sent: bytes) -> Answer:
         """Send a request on a connection of its own that is to be answered by the gateway itself."""
@@ -115,7 +116,7 @@ class Stage:
 
 
 @asynccontextmanager
-async def served(settings: Settings, clock: Clock, tls: ssl.SSLContext | None) -> AsyncIterator[tuple[int, Hub]]:
+async def served(settings: Settings, clock: Clock, tls: PublicTls | None) -> AsyncIterator[tuple[int, Hub]]:
     """Serve in this process for the body of the statement; yields the port, and what its connections share."""
     listening = bind_port(settings)[0]
     stop = asyncio.Event()

@@ -37,6 +37,10 @@ class WebSide:
     cookies: dict[str, str] = field(default_factory=dict)
     """Value of the cookie: person."""
     tokens: dict[str, str] = field(default_factory=dict)
+    certificates: dict[str, str] = field(default_factory=dict)
+    """Serial number of a client certificate: person."""
+    authority: str = ""
+    """The certificate by which gateways check those of clients."""
     interfaces: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     """(task, interface): what a decision to pass has beside person and marks."""
     codes: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -47,11 +51,13 @@ class WebSide:
     public: list[Asked] = field(default_factory=list)
     """All that came to the pages' socket."""
     traffic: list[dict[str, Any]] = field(default_factory=list)
+    connections: list[dict[str, Any]] = field(default_factory=list)
     hold: asyncio.Event | None = None
     """While set and not fired, decisions wait for it."""
     heard: asyncio.Condition = field(default_factory=asyncio.Condition)
     _servers: list[asyncio.Server] = field(default_factory=list)
     _streams: set[asyncio.StreamWriter] = field(default_factory=set)
+    _named: set[asyncio.StreamWriter] = field(default_factory=set)
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
 
     @asynccontextmanager
@@ -95,6 +101,11 @@ class WebSide:
     def serve_interface(self, interface: str, endpoint: dict[str, Any], *, task: str = TASK, **more: Any) -> None:
         """Let an interface be reached at an endpoint."""
         self.interfaces[task, interface] = {"endpoint": endpoint, **more}
+
+    def name(self, task: str, **protocols: str) -> None:
+        """Tell gateways what interfaces of a task speak that are no HTTP."""
+        for writer in self._named:
+            writer.write(chunk({"task": task, "interfaces": protocols}))
 
     async def revoke(self, mark: str) -> None:
         """Take a mark back."""
@@ -149,6 +160,7 @@ class WebSide:
                 pass
             finally:
                 self._streams.discard(writer)
+                self._named.discard(writer)
                 self._writers.discard(writer)
                 writer.close()
 
@@ -175,11 +187,14 @@ class WebSide:
             entry = self.codes.pop(json.loads(asked.body)["code"], None)
             wrong = {"code": "sign_in", "sentence": "This sign-in is over.", "hint": "Open it again."}
             writer.write(answer(200, entry) if entry else answer(403, wrong))
-        elif path == "/traffic":
-            self.traffic.extend(json.loads(asked.body))
+        elif path in {"/traffic", "/connections"}:
+            told = self.traffic if path == "/traffic" else self.connections
+            told.extend(json.loads(asked.body))
             writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
         elif path == "/revocations":
             await self._begin_stream(writer)
+        elif path == "/names":
+            await self._begin_names(writer)
         elif path.startswith("/waiting/"):
             self._wait_page(path, writer)
         elif path.startswith("/viewers/"):
@@ -196,6 +211,19 @@ class WebSide:
             self._streams.add(writer)
             self.heard.notify_all()
 
+    async def _begin_names(self, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        if self.authority:
+            writer.write(chunk({"authority": self.authority}))
+        spoken: dict[str, dict[str, str]] = {}
+        for (task, interface), found in self.interfaces.items():
+            if (protocol := found.get("protocol", "http")) != "http":
+                spoken.setdefault(task, {})[interface] = protocol
+        for task, interfaces in spoken.items():
+            writer.write(chunk({"task": task, "interfaces": interfaces}))
+        writer.write(chunk({"snapshot": True}))
+        self._named.add(writer)
+
     def _wait_page(self, path: str, writer: asyncio.StreamWriter) -> None:
         if path.endswith("/page"):
             text = b"<title>Starting</title>"
@@ -208,15 +236,20 @@ class WebSide:
             writer.write(answer(200, {"path": path}))
 
     def _decide(self, question: dict[str, Any]) -> dict[str, Any]:
-        cookie, token = question["cookie"], question["token"]
+        cookie, token, certificate = question["cookie"], question["token"], question["certificate"]
         person = self.tokens.get(token) if token is not None else self.cookies.get(cookie)
+        if certificate is not None:
+            person = self.certificates.get(certificate)
         if person is None:
             return {"outcome": "sign_in"}
         task, interface = question["task"], question["interface"]
         found = self.interfaces.get((task, interface))
         if found is None:
             return {"outcome": "missing"}
-        known = {"person": person, "marks": [f"person:{person}", f"task:{task}", f"session:{cookie or token}"]}
+        known = {
+            "person": person,
+            "marks": [f"person:{person}", f"task:{task}", f"session:{cookie or token or certificate}"],
+        }
         if "reason" in found:
             return {"outcome": "not_ready", "seconds": 0, **known, **found}
         usual = {"protocol": "http", "origin": "keep", "add": [], "ignore": [], "seconds": 60}

@@ -10,7 +10,9 @@ from tests.support.pages import Pages, open_pages
 
 @pytest.fixture(scope="module")
 async def platform(anyio_backend: str) -> AsyncIterator[Platform]:
-    async with open_platform(parts=("web", "connector", "worker")) as running:
+    async with open_platform(
+        parts=("web", "connector", "worker"), ssh_bind="127.0.0.1:20022", front_door=False
+    ) as running:
         yield running
 
 

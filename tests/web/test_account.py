@@ -6,6 +6,7 @@ import pytest
 
 from specola.domain.person import Scope
 from tests.support.pages import Pages, text_of
+from tests.support.sshkeys import pair
 
 pytestmark = pytest.mark.anyio
 
@@ -48,3 +49,23 @@ async def test_other_browsers_are_signed_out_from_here(pages: Pages) -> None:
     assert (await here.post(ends[0])).status_code == 303
     assert (await there.get("/account")).status_code == 303
     assert (await here.get("/account")).status_code == 200
+
+
+async def test_keys_are_added_and_removed(pages: Pages) -> None:
+    browser = await pages.browser("ada")
+    mine = pair("ada@laptop")
+    assert (await browser.post("/account/keys", data={"key": mine.public, "title": ""})).status_code == 303
+    shown = await browser.get("/account")
+    assert "ada@laptop" in text_of(shown)
+    (removal,) = re.findall(r'action="(/account/keys/[^"]+/remove)"', shown.text)
+    assert (await browser.post(removal)).status_code == 303
+    assert "ada@laptop" not in text_of(await browser.get("/account"))
+
+
+async def test_a_pasted_private_key_is_not_shown_again(pages: Pages) -> None:
+    browser = await pages.browser("ada")
+    answer = await browser.post("/account/keys", data={"key": pair().private, "title": "kept"})
+    assert answer.status_code == 422
+    assert "That is a private key. It was not kept" in text_of(answer)
+    assert 'value="kept"' in answer.text
+    assert "BEGIN OPENSSH" not in answer.text

@@ -1,22 +1,18 @@
 """The pages in a real Chromium: by keyboard alone, without a fault in the console, and accessible in light and dark."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, ConsoleMessage, Page, expect
 
 from specola.domain.person import Role
 from specola.domain.task import TaskState, Wish
+from tests.support.accessible import broken_rules
 from tests.support.browser import chromium
 from tests.support.harness import Platform, open_platform
 
 pytestmark = [pytest.mark.anyio, pytest.mark.browser]
 
-AXE = Path(__file__).parents[2] / "frontend/node_modules/axe-core/axe.min.js"
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-FINDINGS = """async (rules) => (await axe.run(document, { runOnly: rules })).violations
-    .map((one) => one.id + ": " + one.nodes.map((node) => node.target.join(" ")).join(", "))"""
 ENTRY = """\
 software: keyboard
 title: Keyboard
@@ -125,12 +121,10 @@ async def test_pages_are_accessible_and_faultless(
     platform: Platform, page: Page, faults: list[str], scheme: str
 ) -> None:
     await page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-    axe = AXE.read_text()
     found: dict[str, list[str]] = {}
     for path in PATHS:
         await page.goto(platform.settings.url + path)
-        await page.evaluate(axe)
-        if findings := await page.evaluate(FINDINGS, RULES):
+        if findings := await broken_rules(page):
             found[path] = findings
     assert found == {}
     assert [fault for fault in faults if "/no/such/page" not in fault] == []
@@ -155,11 +149,9 @@ async def test_an_interface_without_http_has_a_page_until_its_task_ends(
     viewer = await opened.value
     await expect(viewer.get_by_role("heading", name="db")).to_be_visible()
     await expect(viewer.get_by_text(f"specola connect {task.id} db -- psql")).to_be_visible()
-    axe = AXE.read_text()
     for scheme in ("light", "dark"):
         await viewer.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-        await viewer.evaluate(axe)
-        assert await viewer.evaluate(FINDINGS, RULES) == []
+        assert await broken_rules(viewer) == []
     await viewer.set_viewport_size({"width": 390, "height": 844})
     assert await viewer.evaluate("document.documentElement.scrollWidth") <= 390
     assert faults == []

@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from specola.domain.software import Activity
 from specola.services.definition import read_definition
 from tests.support.pages import Pages, text_of
 
@@ -28,7 +29,8 @@ FORM = {
     "interfaces[0].credential": "Authorization: token {credential}",
     "interfaces[0].health": "/health",
     "interfaces[0].expect": "200",
-    "interfaces[0].ignore": "/metrics, /poll",
+    "interfaces[0].ignore": "/metrics, GET /poll",
+    "interfaces[0].pings": "13",
     "interfaces[0].origin": "rewrite",
     "parameters[0].name": "size",
     "parameters[0].kind": "number",
@@ -52,7 +54,11 @@ async def test_form_saves_all_that_it_says(pages: Pages) -> None:
     assert release.command == ("serve", "--port", "8000")
     assert release.environment == {"MODE": "fast"}
     (interface,) = release.interfaces
-    assert (interface.open, interface.origin, interface.activity.ignore) == ("/start", "rewrite", ("/metrics", "/poll"))
+    assert (interface.open, interface.origin, interface.activity) == (
+        "/start",
+        "rewrite",
+        Activity(ignore=("/metrics", "GET /poll"), pings=13),
+    )
     assert interface.credential is not None
     assert interface.credential.template == "Authorization: token {credential}"
     assert interface.health is not None

@@ -14,6 +14,7 @@ async def test_each_tab_shows_its_part_and_its_command(pages: Pages) -> None:
     parts = {
         "": ("Use, last 10 minutes", f"specola show {task.id}"),
         "/interfaces": ("Copy address", f"specola open {task.id}"),
+        "/connections": ("Nobody has reached this task yet.", f"specola connections {task.id}"),
         "/logs": ("Events", f"specola logs -f {task.id}"),
         "/record": (str(task.image.digest), f"specola show --json {task.id}"),
     }
@@ -142,3 +143,10 @@ async def test_credential_is_on_no_page_but_the_one_that_was_asked_for(pages: Pa
     assert credential in shown.text
     assert "psql -h " in shown.text
     assert shown.headers["cache-control"] == "no-store"
+
+
+async def test_the_way_by_ssh_stands_ready(pages: Pages) -> None:
+    ada = await pages.callers.actor("ada")
+    task = await pages.platform.started(ada)
+    shown = await (await pages.browser("ada")).get(f"/tasks/{task.id}/interfaces")
+    assert f"ssh {task.id}@localhost -p 20022" in text_of(shown)

@@ -93,3 +93,17 @@ def test_charts_stay_in_their_box(values: list[float], limit: float) -> None:
 
 def test_one_value_is_no_chart() -> None:
     assert charts.paths([1.0], limit=2) == {"line": "", "area": ""}
+
+
+@pytest.mark.parametrize(
+    ("person", "name", "said"),
+    [
+        ("p1", "ada", "ada"),
+        ("p1", None, "somebody removed"),
+        ("link:4k0", None, "a guest, link 4k0"),
+        (None, None, "unknown"),
+        ("", None, "unknown"),
+    ],
+)
+def test_visitors_are_said(person: str | None, name: str | None, said: str) -> None:
+    assert words.visitor_word(person, name) == said

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from specola.domain.person import Role, Scope, Session
 
-__all__ = ["PersonView", "SessionView", "TokenView"]
+__all__ = ["CertificateView", "PersonView", "SessionView", "TokenView"]
 
 
 class PersonView(BaseModel):
@@ -55,3 +55,13 @@ class TokenView(BaseModel):
     created: datetime
     expires: datetime | None
     last_used: datetime | None
+
+
+class CertificateView(BaseModel):
+    """A client certificate, by which a program reaches tasks."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    serial: str = Field(description="serial number in hex")
+    created: datetime
+    expires: datetime

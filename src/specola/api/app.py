@@ -6,7 +6,21 @@ from fastapi import FastAPI
 from typing_extensions import override
 
 import specola
-from specola.api import account, computings, health, people, reference, software, task_records, tasks
+from specola.api import (
+    account,
+    certificates,
+    computings,
+    connections,
+    found,
+    health,
+    keys,
+    links,
+    people,
+    reference,
+    software,
+    task_records,
+    tasks,
+)
 from specola.api.problems import MEDIA_TYPE, ProblemView, handle_failures
 from specola.factory import Services
 
@@ -23,9 +37,14 @@ ROUTERS = (
     health.router,
     tasks.router,
     task_records.router,
+    connections.router,
+    links.router,
+    found.router,
     software.router,
     computings.router,
     account.router,
+    certificates.router,
+    keys.router,
     people.router,
     reference.router,
 )

@@ -12,6 +12,7 @@ from specola.domain.person import Actor, Scope
 from specola.factory import Services
 from specola.services.computings import Computings as ComputingsService
 from specola.services.health import Health as HealthService
+from specola.services.keys import Keys as KeysService
 from specola.services.people import Client as ClientValue, People as PeopleService
 from specola.services.software import Catalogue as CatalogueService
 from specola.services.tasks import Tasks as TasksService
@@ -25,6 +26,7 @@ __all__ = [
     "Computings",
     "Connecting",
     "Health",
+    "Keys",
     "OwnOrigin",
     "People",
     "Reader",
@@ -74,6 +76,10 @@ def _tasks(services: Wiring) -> TasksService:
     return services.tasks
 
 
+def _keys(services: Wiring) -> KeysService:
+    return services.keys
+
+
 def _health(services: Wiring) -> HealthService:
     return services.health
 
@@ -83,6 +89,7 @@ People: TypeAlias = Annotated[PeopleService, Depends(_people)]
 Catalogue: TypeAlias = Annotated[CatalogueService, Depends(_catalogue)]
 Computings: TypeAlias = Annotated[ComputingsService, Depends(_computings)]
 Tasks: TypeAlias = Annotated[TasksService, Depends(_tasks)]
+Keys: TypeAlias = Annotated[KeysService, Depends(_keys)]
 Health: TypeAlias = Annotated[HealthService, Depends(_health)]
 
 

@@ -12,6 +12,7 @@ from specola.api.dependencies import Connecting, Reader, Wiring
 from specola.api.streaming import JSON_LINES, event, events_response, line, lines_response, paced, text_response, within
 from specola.api.task_views import CredentialView, EventView, LogLineView, TaskView, UsageView
 from specola.api.tasks import TaskName
+from specola.api.use_views import UseView
 from specola.domain.computing import LogLine
 from specola.domain.errors import SpecolaError
 from specola.domain.person import Actor
@@ -185,6 +186,16 @@ async def read_usage(task: TaskName, services: Wiring, actor: Reader) -> list[Us
     found = await services.tasks.get(actor, task)
     usage = await services.tasks.usage(actor, [found.id])
     return [UsageView.of(one) for one in usage.get(found.id, ())]
+
+
+@router.get(
+    "/use",
+    summary="Tell whether a task is in use",
+    description="A task is in use while a person has used it, or it has computed, or it was started, within the last 10 "
+    "minutes. With bytes and last use by interface and person.",
+)
+async def read_use(task: TaskName, services: Wiring, actor: Reader) -> UseView:
+    return UseView.of(await services.uses.of(actor, task))
 
 
 @router.get(

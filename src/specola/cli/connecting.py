@@ -26,6 +26,7 @@ HERE = "127.0.0.1"
 NOT_FOUND = 127
 NOT_EXECUTABLE = 126
 SIGNALLED = 128
+DRAIN_SECONDS = 5.0
 FROM_KEYBOARD = (signal.SIGINT, signal.SIGQUIT)
 FROM_ELSEWHERE = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
@@ -98,6 +99,8 @@ async def run_client(target: Target, command: Sequence[str], password: str | Non
         for number in (*FROM_KEYBOARD, *FROM_ELSEWHERE):
             loop.add_signal_handler(number, pass_on, process, number)
         code = await process.wait()
+        server.close()
+        await door.drain(DRAIN_SECONDS)
     except OSError as error:
         return not_run(command[0], error)
     finally:

@@ -17,6 +17,7 @@ from typing_extensions import override
 
 from specola import __version__
 from specola.cli.failures import AnsweredError
+from specola.cli.proxies import proxy_for, through
 from specola.cli.reaching import Target
 from specola.domain.errors import PlatformUnreachableError
 from specola.piping import Early
@@ -142,14 +143,14 @@ async def connect(parts: SplitResult, shake: Handshake) -> None:
     host = parts.hostname or ""
     tls = trusted() if parts.scheme == "https" else None
     # Names below localhost are this machine's (RFC 6761, 6.3), though many resolvers do not know them.
-    where = "127.0.0.1" if host == "localhost" or host.endswith(".localhost") else host
-    await asyncio.get_running_loop().create_connection(
-        lambda: shake,
-        where,
-        parts.port or DEFAULT_PORTS[parts.scheme],
-        ssl=tls,
-        server_hostname=host if tls else None,
-    )
+    here = host == "localhost" or host.endswith(".localhost")
+    where, port = "127.0.0.1" if here else host, parts.port or DEFAULT_PORTS[parts.scheme]
+    name = host if tls else None
+    proxy = None if here else proxy_for(parts)
+    if proxy is not None:
+        await through(proxy, where, port, shake, tls=tls, name=name)
+    else:
+        await asyncio.get_running_loop().create_connection(lambda: shake, where, port, ssl=tls, server_hostname=name)
     connection = shake.transport.get_extra_info("socket")
     with contextlib.suppress(OSError):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -176,7 +177,10 @@ def request(parts: SplitResult, token: str, key: str) -> bytes:
 @cache
 def trusted() -> ssl.SSLContext:
     """Return how the platform is verified: by this machine's authorities, or those that SSL_CERT_FILE names."""
-    return ssl.create_default_context()
+    context = ssl.create_default_context()
+    # Whoever does not say that it speaks HTTP is asked for a client certificate, under names of interfaces that do not.
+    context.set_alpn_protocols(["http/1.1"])
+    return context
 
 
 @contextlib.contextmanager

@@ -10,7 +10,20 @@ import click
 
 from specola.domain.sizes import format_size
 
-__all__ = ["age", "facts", "json_option", "note", "one_line", "print_json", "size", "state_word", "table", "terminal"]
+__all__ = [
+    "age",
+    "amount",
+    "facts",
+    "json_option",
+    "note",
+    "one_line",
+    "print_json",
+    "size",
+    "span",
+    "state_word",
+    "table",
+    "terminal",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 COLOURS = {
@@ -56,8 +69,12 @@ def age(moment: str | None) -> str:
     """Return how long ago a moment was, in one unit."""
     if moment is None:
         return "-"
-    passed = max(datetime.now(UTC) - datetime.fromisoformat(moment), timedelta())
-    seconds = int(passed.total_seconds())
+    return span(datetime.now(UTC) - datetime.fromisoformat(moment))
+
+
+def span(passed: timedelta) -> str:
+    """Return how long something was, in one unit."""
+    seconds = max(int(passed.total_seconds()), 0)
     for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= length:
             return f"{seconds // length} {unit}"
@@ -67,6 +84,14 @@ def age(moment: str | None) -> str:
 def size(count: int) -> str:
     """Return a number of bytes as people write it."""
     return format_size(count)
+
+
+def amount(count: int) -> str:
+    """Return about how many bytes went through, in decimal units as networks count."""
+    for unit, step in (("GB", 1000**3), ("MB", 1000**2), ("kB", 1000)):
+        if count >= step:
+            return f"{count / step:.1f} {unit}"
+    return f"{count} B"
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from specola.cli.client import Client, part
 from specola.cli.failures import AnsweredError
-from specola.cli.tasks import FINAL
+from specola.cli.tasks import FINAL, FOUND
 from specola.domain.errors import InvalidError, MissingError, NotReadyError, ScopeError, TaskEndedError
 
 __all__ = ["Target", "Wanted", "credential_of", "reach"]
@@ -69,7 +69,8 @@ def reach(client: Client, task: str, interfaces: Sequence[str]) -> list[Target]:
     found = client.get(f"/tasks/{part(task)}")
     if found["state"] in FINAL or found["state"] == "stopping" or found["desired"] != "running":
         raise TaskEndedError(found["name"], "stopping" if found["state"] == "running" else found["state"])
-    chosen = [_interface(found, name) for name in interfaces]
+    there = [*found["interfaces"], *found_ports(client, found, interfaces)]
+    chosen = [_interface(found["name"], there, name) for name in interfaces]
     if CONNECT not in client.get("/whoami")["scopes"]:
         raise ScopeError(CONNECT)
     for one in chosen:
@@ -90,8 +91,15 @@ def reach(client: Client, task: str, interfaces: Sequence[str]) -> list[Target]:
     ]
 
 
-def _interface(task: Mapping[str, Any], wanted: str) -> Mapping[str, Any]:
-    there: list[Mapping[str, Any]] = task["interfaces"]
+def found_ports(client: Client, task: Mapping[str, Any], wanted: Sequence[str]) -> list[Mapping[str, Any]]:
+    """Return the ports found in a task as interfaces, if one is wanted that is not declared."""
+    declared = {word for one in task["interfaces"] for word in (one["name"], str(one["port"]))}
+    if declared.issuperset(wanted):
+        return []
+    return [{**one, "ready": True} for one in client.get(f"/tasks/{part(task['id'])}/ports")]
+
+
+def _interface(task: str, there: Sequence[Mapping[str, Any]], wanted: str) -> Mapping[str, Any]:
     # A name comes first: an interface may be called 8080.
     for one in (
         *(one for one in there if one["name"] == wanted),
@@ -99,12 +107,13 @@ def _interface(task: Mapping[str, Any], wanted: str) -> Mapping[str, Any]:
     ):
         return one
     names = ", ".join(f"{one['name']} ({one['port']})" for one in there) or "none"
-    raise MissingError("interface", wanted, hint=f"Interfaces of {task['name']}: {names}.")
+    raise MissingError("interface", wanted, hint=f"Interfaces of {task}: {names}.")
 
 
 def credential_of(client: Client, target: Target) -> str | None:
     """Return what the interface's client has to be told; None if it has to be told nothing."""
-    if target.protocol in {"http", "https"}:
+    # The software knows nothing of a port that it does not declare, so no credential of ours is meant for it.
+    if target.protocol in {"http", "https"} or target.interface.startswith(FOUND):
         return None
     try:
         answer = client.get(f"/tasks/{part(target.task)}/interfaces/{part(target.interface)}/credential")

@@ -11,11 +11,13 @@ import click
 from specola.cli import output
 from specola.cli.client import Client, connected, part
 from specola.cli.failures import AnsweredError
+from specola.cli.ports import print_ports
 from specola.domain.errors import MissingError, WaitError
 
-__all__ = ["COMMANDS", "FINAL", "address_of", "log_lines", "print_task", "show_address"]
+__all__ = ["COMMANDS", "FINAL", "FOUND", "address_of", "log_lines", "print_task", "show_address"]
 
 LONGEST_WAIT = 60.0
+FOUND = "port-"
 FINAL = frozenset({"finished", "failed", "stopped"})
 
 
@@ -66,15 +68,19 @@ def show_task(task: str, *, as_json: bool) -> None:
     if as_json:
         output.print_json(found)
         return
-    print_task(found)
+    print_task(found, use=client.get(f"/tasks/{part(found['id'])}/use"))
+    ports = client.get(f"/tasks/{part(found['id'])}/ports")
+    if ports:
+        click.echo("")
+        print_ports(ports)
     events = client.get(f"/tasks/{part(found['id'])}/events")
     click.echo("")
     for event in events[-10:]:
         click.echo(f"{click.style(event['at'][11:19], dim=True)}  {event['sentence']}")
 
 
-def print_task(task: Mapping[str, Any]) -> None:
-    """Print what is known of a task."""
+def print_task(task: Mapping[str, Any], *, use: Mapping[str, Any] | None = None) -> None:
+    """Print what is known of a task, and of its use."""
     resources, image = task["resources"], task["image"]
     unseen = task["unseen_since"]
     output.facts(
@@ -83,6 +89,7 @@ def print_task(task: Mapping[str, Any]) -> None:
             ("id", task["id"]),
             ("state", f"{output.state_word(task['state'])}, for {output.age(task['since'])}"),
             ("reason", " ".join(filter(None, (task["reason"]["sentence"], task["reason"]["hint"])))),
+            ("use", use_of(use) if use else ""),
             ("not seen", f"for {output.age(unseen)}" if unseen else ""),
             ("software", f"{task['title']}, {task['release']}"),
             ("image", " ".join(filter(None, (image["reference"], image["digest"])))),
@@ -98,6 +105,27 @@ def print_task(task: Mapping[str, Any]) -> None:
             for one in task["interfaces"]
         ]
         output.table(("INTERFACE", "PROTOCOL", "PORT", "READY", "ADDRESS"), rows)
+
+    if use and use["parts"]:
+        click.echo("")
+        used = [
+            (
+                one["interface"],
+                one["name"] or one["person"],
+                output.amount(one["received"]),
+                output.amount(one["sent"]),
+                f"{output.age(one['last_used'])} ago" if one["last_used"] else "never",
+            )
+            for one in use["parts"]
+        ]
+        output.table(("INTERFACE", "WHO", "RECEIVED", "SENT", "LAST USED"), used)
+
+
+def use_of(use: Mapping[str, Any]) -> str:
+    """Say whether a task is in use, and why."""
+    if use["in_use"]:
+        return f"in use: {use['sentence']}"
+    return f"idle for {output.age(use['idle_since'])}: {use['sentence']}" if use["sign"] == "idle" else ""
 
 
 @click.command("logs")
@@ -129,11 +157,12 @@ def address_of(task: Mapping[str, Any], interface: str | None) -> str:
     there = task["interfaces"]
     if interface is not None:
         there = [one for one in there if one["name"] == interface]
-    browsable = [one for one in there if one["protocol"] in {"http", "https"}]
+    browsable = [one for one in there if one["protocol"] in {"http", "https", "rfb"}]
     if not there:
         names = ", ".join(one["name"] for one in task["interfaces"]) or "none"
         raise MissingError("interface", interface or task["name"], hint=f"Interfaces of {task['name']}: {names}.")
-    return str((browsable or there)[0]["url"])
+    # What browsers do not understand has a page there that says how it is reached.
+    return str(browsable[0]["url"] if browsable else there[0]["origin"])
 
 
 def show_address(url: str) -> None:
@@ -150,8 +179,15 @@ def show_address(url: str) -> None:
 @click.argument("interface", required=False)
 @output.json_option
 def open_task(task: str, interface: str | None, *, as_json: bool) -> None:
-    """Open a task's INTERFACE, or its terminal, in the browser; without a browser, print its address."""
-    url = address_of(connected().get(f"/tasks/{part(task)}"), interface)
+    """Open a task's INTERFACE, or its terminal, in the browser; without a browser, print its address.
+
+    A port found in the task (see `specola ports`) is called port-8000.
+    """
+    client = connected()
+    found = client.get(f"/tasks/{part(task)}")
+    if interface is not None and interface.startswith(FOUND):
+        found["interfaces"] += client.get(f"/tasks/{part(found['id'])}/ports")
+    url = address_of(found, interface)
     if as_json:
         output.print_json({"url": url})
     else:

@@ -146,6 +146,11 @@ class Door:
         """Make the protocol of a connection that comes."""
         return Local(self.came)
 
+    async def drain(self, seconds: float) -> None:
+        """Let connections end by themselves, for a while: what a client wrote last may still be on its way."""
+        if self._carrying:
+            await asyncio.wait(self._carrying, timeout=seconds)
+
     async def close(self) -> None:
         """End every connection."""
         for carrying in tuple(self._carrying):

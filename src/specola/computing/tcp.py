@@ -17,7 +17,19 @@ class SocketStream:
     @classmethod
     async def connect(cls, host: str, port: int) -> "SocketStream":
         """Connect to a TCP address; small writes are sent at once. Raises OSError."""
-        reader, writer = await asyncio.open_connection(host, port)
+        return cls._prompt(*await asyncio.open_connection(host, port))
+
+    @classmethod
+    async def over(cls, connected: socket.socket) -> "SocketStream":
+        """Take over a TCP socket that is connected already; it is closed if that fails."""
+        try:
+            return cls._prompt(*await asyncio.open_connection(sock=connected))
+        except BaseException:
+            connected.close()
+            raise
+
+    @classmethod
+    def _prompt(cls, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> "SocketStream":
         writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return cls(reader, writer)
 

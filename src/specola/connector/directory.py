@@ -23,19 +23,21 @@ TASK_PATIENCE = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
-    """Where a task is: on which computing, under which handle, and the ports it serves."""
+    """Where a task is: on which computing, under which handle, and the ports it serves, `declared` ones and found ones."""
 
     task: TaskId
     computing: str
     handle: Handle
     ports: tuple[int, ...]
+    declared: tuple[int, ...] = ()
 
 
 class Directory:
     """Computings and tasks as the platform last told of them.
 
     It is told from outside (see `Follower`) and keeps what it knows while nobody tells: so ways into tasks stay open
-    while `web` restarts. A question that comes too early waits a moment for the news that is on its way.
+    while `web` restarts. A question that comes too early waits a moment for the news that is on its way. `snapshots`
+    counts how often everything was told anew.
     """
 
     def __init__(self, opener: Opener) -> None:
@@ -44,6 +46,7 @@ class Directory:
         self._computings: dict[str, Computing] = {}
         self._ways: dict[TaskId, Way] = {}
         self._complete = asyncio.Event()
+        self.snapshots = 0
         self._changed = asyncio.Condition()
         self._logger = structlog.stdlib.get_logger("specola.connector")
 
@@ -122,6 +125,7 @@ class Directory:
             computing = self._computings.pop(name, None)
             if computing is not None:
                 await computing.close()
+        self.snapshots += 1
         self._complete.set()
 
     async def change(self) -> None:

@@ -70,8 +70,9 @@ class Follower:
         match told:
             case {"task": task, "gone": True}:
                 await self._directory.drop_way(task)
-            case {"task": task, "computing": computing, "handle": handle, "ports": ports}:
-                await self._directory.add_way(Way(task=task, computing=computing, handle=handle, ports=tuple(ports)))
+            case {"task": task, "computing": computing, "handle": handle, "ports": ports, "declared": declared}:
+                way = Way(task=task, computing=computing, handle=handle, ports=tuple(ports), declared=tuple(declared))
+                await self._directory.add_way(way)
             case {"computing": name, "kind": kind, "settings": settings}:
                 await self._directory.add_computing(name, kind, settings)
             case _:

@@ -12,9 +12,13 @@ from specola.config import Settings
 from specola.connector.direct import DirectConnector
 from specola.connector.directory import Directory
 from specola.connector.follower import Follower
+from specola.connector.records import records_at, report
 from specola.connector.relay import Relays
 from specola.connector.sampler import Sampler
+from specola.connector.scout import Scout
 from specola.connector.server import create_app
+from specola.connector.ssh.main import serve_ssh
+from specola.connector.telling import telling_found
 from specola.connector.terminal import Sessions, TerminalServer
 from specola.connector.terminal.server import HEAD_BYTES
 from specola.installation import computing_context
@@ -36,10 +40,19 @@ async def serve(settings: Settings, *, context: Context, stop: asyncio.Event) ->
     """
     directory = Directory(lambda name, kind, values: open_computing(kind, name=name, settings=values, context=context))
     sampler = Sampler(directory)
+    records = records_at(settings.internal_socket, clock=context.clock)
     relays = Relays(settings.streams, directory, owner=settings.run_as)
     terminals = TerminalServer(Sessions(directory, context.clock))
     server = listener(create_app(DirectConnector(directory, sampler)))
-    parts = (Follower(settings.internal_socket, directory).run(), sampler.run(), relays.run())
+    parts = [
+        Follower(settings.internal_socket, directory).run(),
+        sampler.run(),
+        relays.run(),
+        report(records, sampler, clock=context.clock),
+        _scout(settings, directory),
+    ]
+    if settings.ssh_bind:
+        parts.append(serve_ssh(settings, directory=directory, clock=context.clock, records=records))
     try:
         async with asyncio.TaskGroup() as group:
             working = [group.create_task(part) for part in parts]
@@ -54,8 +67,14 @@ async def serve(settings: Settings, *, context: Context, stop: asyncio.Event) ->
             await terminals.close()
             for part in working:
                 part.cancel()
+        await records.close()
     finally:
         await directory.close()
+
+
+async def _scout(settings: Settings, directory: Directory) -> None:
+    async with telling_found(settings.internal_socket) as tell:
+        await Scout(directory, tell).run()
 
 
 def run(settings: Settings) -> None:

@@ -37,7 +37,7 @@ class Relays:
         self._directory = directory
         self._owner = owner
         self._listening: dict[tuple[str, int], tuple[Way, asyncio.Server]] = {}
-        self._connections: dict[asyncio.Task[None], str] = {}
+        self._connections: dict[asyncio.Task[None], Way] = {}
         self._logger = structlog.stdlib.get_logger("specola.connector")
 
     async def run(self) -> None:
@@ -64,10 +64,15 @@ class Relays:
         return self._folder / f"{task}.{port}.sock"
 
     async def _match(self) -> None:
-        wanted = {(way.task, port): way for way in self._directory.ways for port in way.ports}
+        present = {way.task: way for way in self._directory.ways}
+        wanted = {(way.task, port): way for way in present.values() for port in way.ports}
         for key, (way, _) in list(self._listening.items()):
-            if wanted.get(key) != way:
+            if key not in wanted or not _same(way, wanted[key]):
                 self._withdraw(key)
+        # Not those of a port that went: a server may accept one connection, listen no more, and go on with it.
+        for connection, way in self._connections.items():
+            if way.task not in present or not _same(way, present[way.task]):
+                connection.cancel()
         for (task, port), way in wanted.items():
             if (task, port) not in self._listening:
                 try:
@@ -81,7 +86,7 @@ class Relays:
         async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             connection = asyncio.current_task()
             assert connection is not None
-            self._connections[connection] = way.task
+            self._connections[connection] = way
             try:
                 await self._carry(way, port, reader, writer)
             finally:
@@ -91,12 +96,9 @@ class Relays:
         self._listening[way.task, port] = (way, await asyncio.start_unix_server(accept, sock=listening, limit=CHUNK))
 
     def _withdraw(self, key: tuple[str, int]) -> None:
-        way, server = self._listening.pop(key)
+        _, server = self._listening.pop(key)
         server.close()
         self.path(*key).unlink(missing_ok=True)
-        for connection, task in self._connections.items():
-            if task == way.task:
-                connection.cancel()
 
     def _sweep(self) -> None:
         """Remove the sockets of a connector that was killed: nobody listens there any more."""
@@ -114,6 +116,11 @@ class Relays:
             self._logger.info("stream_ended", task=way.task, port=port, error=str(error) or type(error).__name__)
         finally:
             writer.transport.abort()
+
+
+def _same(one: Way, other: Way) -> bool:
+    """Tell whether two ways lead to the same place, whatever ports it has."""
+    return (one.computing, one.handle) == (other.computing, other.handle)
 
 
 @contextlib.asynccontextmanager

@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 import structlog
 
@@ -10,6 +11,7 @@ from specola.connector.directory import Directory
 from specola.domain.computing import Handle, Usage
 from specola.domain.errors import SpecolaError
 from specola.domain.task import TaskId
+from specola.domain.use import computes
 from specola.ports.computing import HasUsage
 
 __all__ = ["Sampler"]
@@ -46,6 +48,10 @@ class Sampler:
     def of(self, tasks: Sequence[TaskId]) -> Mapping[TaskId, Sequence[Usage]]:
         """Return what is kept of some tasks, oldest first."""
         return {task: tuple(self._rings.get(task, ())) for task in tasks}
+
+    def computing(self, now: datetime) -> Sequence[TaskId]:
+        """Return the tasks whose measurements show a computation."""
+        return [task for task, ring in self._rings.items() if computes(ring, now)]
 
     async def _measure(self, name: str, tasks: Mapping[Handle, TaskId]) -> None:
         try:

@@ -43,6 +43,7 @@ class Capability(StrEnum):
     USAGE = "usage"
     WATCH = "watch"
     IMAGES = "images"
+    PORTS = "ports"
     HOMES = "homes"
     ISOLATION = "isolation"
     DIRECT_TCP = "direct_tcp"

@@ -93,12 +93,29 @@ class Invitation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
-    """Who acts, and by which right: a session, a token, or a command on the host."""
+    """Who acts, and by which right: a session, a token, or a command on the host.
+
+    Somebody at the SSH front door came by a `key` or a `certificate`, which may hang on a session or a token.
+    """
 
     person: Person
     scopes: frozenset[Scope]
     session: str | None = None
     token: str | None = None
+    key: str | None = None
+    certificate: str | None = None
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """The names under which what this actor came with can be taken back, the most particular first."""
+        came_with = (
+            ("key", self.key),
+            ("certificate", self.certificate),
+            ("session", self.session),
+            ("token", self.token),
+            ("person", self.person.id),
+        )
+        return tuple(f"{kind}:{name}" for kind, name in came_with if name is not None)
 
     def may(self, scope: Scope) -> bool:
         """Tell whether what this actor came with covers `scope`."""

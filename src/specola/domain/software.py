@@ -47,6 +47,11 @@ class Protocol(StrEnum):
         """Whether the gateway serves it to a browser as it is."""
         return self in {Protocol.HTTP, Protocol.HTTPS}
 
+    @property
+    def shows_in_browser(self) -> bool:
+        """Whether a browser shows it, as it is or by a page of the platform's own: a desktop."""
+        return self.opens_in_browser or self is Protocol.RFB
+
 
 class RunsAs(StrEnum):
     """Which user the container runs as."""
@@ -110,9 +115,14 @@ class Health:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Activity:
-    """Which requests do not count as use: paths, each also covering what lies below it."""
+    """What does not count as use.
+
+    `ignore` are paths, each also covering what lies below it; with a method before it (`GET /api/sessions`) only plain
+    requests of that method. `pings` is the size, in bytes, up to which a WebSocket message only keeps a connection open.
+    """
 
     ignore: tuple[str, ...] = ()
+    pings: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

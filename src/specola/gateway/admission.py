@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from specola.clock import Clock
+from specola.domain.connection import ConnectionKind
 from specola.domain.software import TERMINAL
 from specola.domain.task import Endpoint
 from specola.gateway.answers import json_answer, page_answer, refusal
@@ -25,6 +26,7 @@ from specola.gateway.handshake import welcome
 from specola.gateway.hosts import Names, Platform, TaskOrigin
 from specola.gateway.requests import Head, RefusedError
 from specola.gateway.routes import Carry, Passage, Route
+from specola.records import Records
 
 __all__ = ["Admission", "Asked"]
 
@@ -59,8 +61,16 @@ class Asked:
 class Admission:
     """One authorisation for every request: plain, upgrade, or one for our own paths on a task's origin."""
 
-    def __init__(
-        self, *, names: Names, decisions: Decisions, entering: Entering, internal: Internal, web: Endpoint, clock: Clock
+    def __init__(  # noqa: PLR0913 - a bill of materials
+        self,
+        *,
+        names: Names,
+        decisions: Decisions,
+        entering: Entering,
+        internal: Internal,
+        web: Endpoint,
+        clock: Clock,
+        records: Records,
     ) -> None:
         self._names = names
         self._decisions = decisions
@@ -68,6 +78,7 @@ class Admission:
         self._pages = Route(endpoint=Endpoint(path=internal.path))
         self._web = Route(endpoint=web)
         self._clock = clock
+        self._records = records
 
     def read(self, head: Head, via: Via) -> Asked:
         """Read whom a request names and who sent it; raises RefusedError."""
@@ -98,16 +109,20 @@ class Admission:
         if isinstance(place, Platform):
             raise TypeError("the platform's requests are admitted at once")
         if asked.head.target.partition(b"?")[0] == ENTER:
-            return await self._entering.finish(asked.head, place, asked.cookies, last=asked.last)
+            return await self._enter(asked, place)
         if asked.presented is None:
             return self._sign_in(asked, place)
         lease = self._decisions.lease(place.task, place.interface, asked.presented)
         decision = await self._decisions.decide(lease)
         if decision.outcome is Outcome.SIGN_IN:
+            self._note_refusal(asked, place, code="sign_in")
             return self._sign_in(asked, place)
         if decision.outcome is Outcome.MISSING:
+            self._note_refusal(asked, place, code="missing", person=decision.person)
             raise RefusedError(404, "missing", "There is no such task.", hint="You see only what you may use.")
         check_sender(asked, place)
+        if decision.view_only:
+            check_guest(asked, decision)
         if asked.head.target.startswith(OUR_PATHS):
             return self._to_ours(asked, place, lease, decision)
         if decision.outcome is Outcome.NOT_READY:
@@ -115,6 +130,24 @@ class Admission:
         if not decision.speaks_http:
             return self._to_viewer(asked, place, decision)
         return self._to_task(asked, place, lease, decision)
+
+    async def _enter(self, asked: Asked, place: TaskOrigin) -> bytes:
+        try:
+            return await self._entering.finish(asked.head, place, asked.cookies, last=asked.last)
+        except RefusedError:
+            self._note_refusal(asked, place, code="sign_in")
+            raise
+
+    def _note_refusal(self, asked: Asked, place: TaskOrigin, *, code: str, person: str = "") -> None:
+        """Put a visitor on record who came with something that lets nobody in here."""
+        self._records.refuse(
+            kind=kind_of(asked.head),
+            task=place.task,
+            interface=place.interface,
+            person=person,
+            address=asked.via.visitor(asked.head),
+            code=code,
+        )
 
     def doubt(self, route: Route) -> None:
         """Ask `web` again the next time: the endpoint it gave does not answer."""
@@ -140,7 +173,7 @@ class Admission:
             target=target_for_task(asked.head.target, decision),
             block=block_for_task(asked.head, decision, asked.via),
             decision=decision,
-            used=decision.counts_as_use(asked.head.target),
+            used=decision.activity.counts(asked.head.method, asked.head.target, upgrade=asked.head.upgrade is not None),
         )
 
     def _to_ours(self, asked: Asked, place: TaskOrigin, lease: Lease, decision: Decision) -> Carry | Passage | bytes:
@@ -229,6 +262,26 @@ class Admission:
             "The token is unknown, expired or revoked." if token else "You are not signed in here.",
             hint="Open the address in a browser, or send a platform token in the Authorization header.",
         )
+
+
+def kind_of(head: Head) -> ConnectionKind:
+    """Return what a refused request would have become."""
+    if head.upgrade is None:
+        return ConnectionKind.HTTP
+    ours = {TUNNEL: ConnectionKind.TUNNEL, TERMINALS: ConnectionKind.TERMINAL}
+    prefix, _, name = head.target.partition(b"?")[0].rpartition(b"/")
+    return ours.get(b"/" + name, ConnectionKind.WEBSOCKET) if prefix + b"/" == OUR_PATHS else ConnectionKind.WEBSOCKET
+
+
+def check_guest(asked: Asked, decision: Decision) -> None:
+    """Let a guest, who may only look at a desktop, have its page and its pictures; raises RefusedError."""
+    name = asked.head.target.partition(b"?")[0].removeprefix(OUR_PATHS)
+    if (
+        not decision.is_desktop
+        or (name != b"tunnel" and asked.head.method not in {b"GET", b"HEAD"})
+        or name == b"events"
+    ):
+        raise no_such_page()
 
 
 def no_such_page() -> RefusedError:

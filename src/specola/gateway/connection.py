@@ -1,7 +1,7 @@
 """A connection at the public port, before any HTTP: its stage, its time limits, its lease, its back-pressure."""
 
 import asyncio
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from typing_extensions import override
 
@@ -16,13 +16,29 @@ from specola.gateway.stages import (
     Known,
     Stage,
 )
-from specola.gateway.traffic import Meter
+from specola.records import Record
 
 if TYPE_CHECKING:
     from specola.gateway.hub import Hub
     from specola.gateway.upstream import Upstream
 
-__all__ = ["Connection"]
+__all__ = ["Connection", "Guest"]
+
+
+class Guest(Protocol):
+    """A visitor's connection, as far as its process has to do with it."""
+
+    deadline: float
+    """When its time runs out."""
+
+    def expire(self) -> None:
+        """Close after its time has run out."""
+
+    def stop(self) -> None:
+        """Close soon."""
+
+    def abort(self) -> None:
+        """Close now."""
 
 
 class Connection(asyncio.Protocol):
@@ -45,7 +61,8 @@ class Connection(asyncio.Protocol):
         self._ended = False
         self._full = False
         self.upstream: Upstream | None = None
-        self.meter: Meter | None = None
+        self.meter: Record | None = None
+        """The visit that this connection counts for."""
         self.keep = True
         """Whether the connection outlives the present answer."""
         self.deadline = hub.tick + HEAD_SECONDS
@@ -133,19 +150,19 @@ class Connection(asyncio.Protocol):
         if upstream is not None:
             upstream.drop()
 
-    def bind(self, lease: Lease | None, decision: Decision | None) -> None:
-        """Stand on a lease, and count for its person."""
+    def bind(self, lease: Lease | None, decision: Decision | None, address: str = "") -> None:
+        """Stand on a lease, and count for its person's visit from `address` (empty: the peer's)."""
         if lease is self._lease:
             return
         if self._lease is not None:
             self._lease.live.discard(self)
         if self.meter is not None:
-            self.meter.holders -= 1
+            self._hub.visits.leave(self.meter)
         self._lease, self.meter = lease, None
         if lease is not None and decision is not None:
             lease.live.add(self)
-            self.meter = self._hub.traffic.meter(lease.task, lease.interface, decision.person)
-            self.meter.holders += 1
+            address = address or self._via.address
+            self.meter = self._hub.visits.join(lease.task, lease.interface, decision.person, address)
 
     def _linger(self) -> None:
         self._stage = Stage.LINGERING

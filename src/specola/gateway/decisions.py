@@ -9,6 +9,7 @@ from typing import Any, Protocol, Self
 
 from specola.clock import Clock
 from specola.domain.task import Endpoint
+from specola.gateway.activity import Activity
 from specola.gateway.asking import Internal, InternalError
 
 __all__ = ["Decision", "Decisions", "Lease", "Live", "Outcome", "Presented"]
@@ -17,6 +18,7 @@ LONGEST = 60.0
 """Seconds that a decision is kept at most."""
 ATTEMPTS = 5
 EVERYTHING = "*"
+EVERYTHING_COUNTS = Activity()
 HTTP = frozenset(("http", "https"))
 
 
@@ -31,13 +33,17 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Presented:
-    """What a visitor came with: the value of our cookie, or a platform token; at most one."""
+    """What a visitor came with: the value of our cookie, a platform token, or a client certificate; at most one."""
 
     cookie: str | None = field(default=None, repr=False)
     token: str | None = field(default=None, repr=False)
+    certificate: str | None = None
+    """Its serial number in hex; the handshake has shown that it is ours, and that the visitor has its key."""
 
     def digest(self) -> bytes:
         """Return what stands for it in the cache."""
+        if self.certificate is not None:
+            return hashlib.sha256(b"certificate " + self.certificate.encode()).digest()
         kind = b"token " if self.token is not None else b"cookie "
         return hashlib.sha256(kind + (self.token or self.cookie or "").encode()).digest()
 
@@ -56,9 +62,11 @@ class Decision:
     add: tuple[tuple[bytes, bytes, bytes], ...] = field(default=(), repr=False)
     own_address: bytes | None = None
     """What a request's Origin is rewritten to; None: it is kept."""
-    ignore: tuple[bytes, ...] = ()
+    activity: Activity = EVERYTHING_COUNTS
     marks: frozenset[str] = frozenset()
     seconds: float = 0.0
+    view_only: bool = False
+    """Whether the visitor may look at a desktop, and do nothing else."""
     state: str = ""
     reason: Mapping[str, Any] = field(default_factory=dict)
 
@@ -78,9 +86,10 @@ class Decision:
             endpoint=endpoint,
             add=tuple((way.encode(), name.encode(), value.encode()) for way, name, value in answer.get("add", ())),
             own_address=address_of(endpoint, secure=secure) if rewrite and endpoint is not None else None,
-            ignore=tuple(path.encode() for path in answer.get("ignore", ())),
+            activity=Activity(answer.get("ignore", ()), pings=int(answer.get("pings", 1))),
             marks=frozenset(answer.get("marks", ())),
             seconds=min(float(answer.get("seconds", 0)), LONGEST) if outcome is Outcome.PASS else 0.0,
+            view_only=bool(answer.get("view_only")),
             state=answer.get("state") or "",
             reason=answer.get("reason") or {},
         )
@@ -91,14 +100,19 @@ class Decision:
         return self.protocol in HTTP
 
     @property
+    def is_desktop(self) -> bool:
+        """Whether the gateway speaks RFB with it in the visitor's name."""
+        return self.protocol == "rfb"
+
+    @property
+    def password(self) -> bytes:
+        """What a desktop is signed in to with; empty if nothing is known."""
+        return next((value for way, name, value in self.add if (way, name) == (b"rfb", b"password")), b"")
+
+    @property
     def adds_query(self) -> bool:
         """Whether targets change on their way."""
         return any(way == b"query" for way, _, _ in self.add)
-
-    def counts_as_use(self, target: bytes) -> bool:
-        """Tell whether a request for `target` shows that the task is in use."""
-        path = target.partition(b"?")[0]
-        return not any(path == one or path.startswith(one.rstrip(b"/") + b"/") for one in self.ignore)
 
 
 def address_of(endpoint: Endpoint, *, secure: bool) -> bytes:
@@ -278,6 +292,7 @@ class Decisions:
             "interface": lease.interface,
             "cookie": lease.presented.cookie,
             "token": lease.presented.token,
+            "certificate": lease.presented.certificate,
         }
         status, answer = await self._internal.post("/decide", question)
         if status != 200:

@@ -68,7 +68,7 @@ class Errand:
             return
         visitor.leave_upstream()
         # Joined before the task is dialled, as in `_open`.
-        visitor.bind(route.lease, passage.decision)
+        visitor.bind(route.lease, passage.decision, self._asked.via.visitor(self._asked.head))
         stream: Early | None = None
         try:
             stream = await dial(route, Early)
@@ -100,7 +100,7 @@ class Errand:
             return
         visitor.leave_upstream()
         # Bound before it is dialled, so that what is revoked meanwhile closes this connection too.
-        visitor.bind(carry.route.lease, carry.decision)
+        visitor.bind(carry.route.lease, carry.decision, self._asked.via.visitor(carry.head))
         try:
             upstream = await dial(carry.route, lambda: Upstream(visitor, carry.route))
         except (OSError, TimeoutError) as error:

@@ -1,5 +1,6 @@
 """Makes the header block that a request carries on: to a task, to the platform, or to the waiting page."""
 
+import ipaddress
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -50,6 +51,17 @@ class Via:
     """Whether the gateway itself ends TLS here."""
     trusted: bool = field(default=False)
     """Whether the peer is a proxy whose X-Forwarded-* is believed."""
+
+    def visitor(self, head: Head) -> str:
+        """Return the visitor's own address: what a trusted proxy says, or else the peer's."""
+        if not self.trusted:
+            return self.address
+        # What stands last was added by the proxy itself; what stands before it, anybody may have sent.
+        said = b",".join(head.values.get(b"x-forwarded-for", ())).rpartition(b",")[2].strip().decode("latin-1")
+        try:
+            return str(ipaddress.ip_address(said))
+        except ValueError:
+            return self.address
 
     def fields(self, head: Head) -> list[tuple[bytes, bytes]]:
         """Return the X-Forwarded-* fields to send on."""

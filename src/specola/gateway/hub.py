@@ -7,19 +7,26 @@ from typing import Any
 
 from specola.clock import Clock
 from specola.config import Settings
+from specola.domain.connection import ConnectionKind
+from specola.domain.software import TERMINAL
 from specola.domain.task import Endpoint
 from specola.gateway.admission import Admission
 from specola.gateway.asking import Internal
-from specola.gateway.connection import Connection
+from specola.gateway.connection import Guest
 from specola.gateway.decisions import Decisions, Lease
+from specola.gateway.desktops import DesktopPipe
 from specola.gateway.entering import Entering
 from specola.gateway.forwarding import Via
+from specola.gateway.frames import Frames
 from specola.gateway.hosts import Names
 from specola.gateway.pipes import TaskPipe
+from specola.gateway.records import Visits, records_of
 from specola.gateway.revocations import Revocations
-from specola.gateway.traffic import Meter, Traffic
+from specola.gateway.rfb import Desktop
+from specola.gateway.routes import Carry
 from specola.gateway.tunnel import Tunnel
 from specola.piping import Early
+from specola.records import REPORT_SECONDS, Record
 
 __all__ = ["Hub"]
 
@@ -27,7 +34,6 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 SWEEP_SECONDS = 1.0
 TEND_SECONDS = 5.0
-REPORT_SECONDS = 10.0
 BEAT_SECONDS = 20.0
 """Pause between pings on idle tunnels; proxies commonly cut what is silent for a minute."""
 GRACE_SECONDS = 5.0
@@ -37,24 +43,28 @@ class Hub:
     """The wiring of one process, its connections, and the work that is done beside them."""
 
     def __init__(self, *, settings: Settings, clock: Clock) -> None:
-        internal = Internal(settings.internal_socket)
-        self._clock = clock
+        self.internal = internal = Internal(settings.internal_socket)
+        self.clock = clock
+        self.names = Names.of(settings)
         self._trusted = tuple(ipaddress.ip_network(one, strict=False) for one in settings.trusted_proxies)
         self.now = clock.monotonic
+        self.wall = clock.now
         self.tick = clock.monotonic()
         """The time, as of the last sweep."""
         self.decisions = Decisions(internal=internal, clock=clock)
-        self.traffic = Traffic(internal)
+        self.records = records_of(internal, clock=clock)
+        self.visits = Visits(self.records, clock=clock)
         self.revocations = Revocations(internal=internal, decisions=self.decisions, clock=clock)
         self.admission = Admission(
-            names=Names.of(settings),
+            names=self.names,
             decisions=self.decisions,
             entering=Entering(internal=internal, clock=clock, platform=settings.url),
             internal=internal,
             web=Endpoint(path=str(settings.web_socket)),
             clock=clock,
+            records=self.records,
         )
-        self.visitors: set[Connection] = set()
+        self.visitors: set[Guest] = set()
         self._empty = asyncio.Event()
         self.tunnels: set[Tunnel] = set()
         self.pipes: set[TaskPipe] = set()
@@ -68,7 +78,7 @@ class Hub:
         trusted = bool(self._trusted) and any(ipaddress.ip_address(address) in network for network in self._trusted)
         return Via(address=address, scheme="https" if encrypted else "http", encrypted=encrypted, trusted=trusted)
 
-    def gone(self, visitor: Connection) -> None:
+    def gone(self, visitor: Guest) -> None:
         """Forget a visitor's connection."""
         self.visitors.discard(visitor)
         if self.stopping and not self.visitors:
@@ -80,16 +90,52 @@ class Hub:
         visitor: asyncio.Transport,
         task: asyncio.Transport,
         lease: Lease | None,
-        meter: Meter | None,
-        used: bool,
-    ) -> None:
-        """Join two connections until both are closed."""
-        tunnel = Tunnel(visitor=visitor, task=task, lease=lease, meter=meter, used=used, forget=self.tunnels.discard)
+        visit: Record | None,
+        carry: Carry,
+    ) -> Tunnel:
+        """Join two connections until both are closed; each tunnel is on record by itself, beside the visit."""
+        decision = carry.decision
+        websocket = (carry.head.upgrade or b"").lower() == b"websocket"
+        kind = ConnectionKind.WEBSOCKET if websocket else ConnectionKind.TUNNEL
+        if decision is not None and decision.protocol == TERMINAL.name:
+            kind = ConnectionKind.TERMINAL
+        tunnel = Tunnel(
+            visitor=visitor,
+            task=task,
+            lease=lease,
+            record=None if visit is None else self.visits.beside(visit, kind),
+            used=carry.used,
+            frames=Frames(decision.activity.pings) if websocket and decision else None,
+            forget=self.tunnels.discard,
+        )
         self.tunnels.add(tunnel)
+        return tunnel
 
-    def pipe(self, *, visitor: asyncio.Transport, stream: Early, lease: Lease, meter: Meter, early: bytes) -> None:
-        """Join a WebSocket to a stream until both are closed; `early` came before they were joined."""
-        pipe = TaskPipe(visitor=visitor, stream=stream, lease=lease, meter=meter, forget=self.pipes.discard)
+    def pipe(
+        self,
+        *,
+        visitor: asyncio.Transport,
+        stream: Early,
+        lease: Lease,
+        visit: Record,
+        early: bytes,
+        desktop: Desktop | None = None,
+    ) -> None:
+        """Join a WebSocket to a stream until both are closed; `early` came before they were joined.
+
+        Parameters
+        ----------
+        desktop
+            What speaks RFB in between; None: bytes go as they come.
+        """
+        kind = ConnectionKind.TUNNEL if desktop is None else ConnectionKind.DESKTOP
+        record, forget = self.visits.beside(visit, kind), self.pipes.discard
+        if desktop is None:
+            pipe = TaskPipe(visitor=visitor, stream=stream, lease=lease, record=record, forget=forget)
+        else:
+            pipe = DesktopPipe(
+                visitor=visitor, stream=stream, lease=lease, record=record, forget=forget, desktop=desktop
+            )
         self.pipes.add(pipe)
         pipe.begin(early, stream)
 
@@ -117,7 +163,9 @@ class Hub:
         await asyncio.sleep(0)
         for visitor in tuple(self.visitors):
             visitor.abort()
-        await self.traffic.report()
+        # What was closed says so once the loop has gone round.
+        await asyncio.sleep(0)
+        await self.records.close()
 
     def sweep(self) -> None:
         """Close connections whose time has run out."""
@@ -145,7 +193,12 @@ class Hub:
             await asyncio.sleep(BEAT_SECONDS)
             self.beat()
 
+    async def report(self) -> None:
+        """Tell `web` what was carried, and for whom."""
+        self.visits.sweep()
+        await self.records.report()
+
     async def _report(self) -> None:
         while True:
             await asyncio.sleep(REPORT_SECONDS)
-            await self.traffic.report()
+            await self.report()

@@ -4,7 +4,6 @@ import asyncio
 import resource
 import signal
 import socket
-import ssl
 from functools import partial
 
 import uvloop
@@ -12,46 +11,46 @@ import uvloop
 from specola import logging
 from specola.clock import Clock
 from specola.config import Settings
+from specola.gateway.door import Door
 from specola.gateway.hub import Hub
 from specola.gateway.port import bind_port
 from specola.gateway.several import run_several
-from specola.gateway.tls import reload_certificate, server_tls
+from specola.gateway.tls import PublicTls, server_tls
 from specola.gateway.visitor import Visitor
 from specola.lifetime import asked_to_end
 from specola.privileges import drop_to
 
 __all__ = ["run", "serve", "serve_hub"]
 
-HANDSHAKE_SECONDS = 15.0
-
 
 async def serve(
-    settings: Settings, *, listening: socket.socket, tls: ssl.SSLContext | None, clock: Clock, stop: asyncio.Event
+    settings: Settings, *, listening: socket.socket, tls: PublicTls | None, clock: Clock, stop: asyncio.Event
 ) -> None:
     """Serve one listening socket until `stop` is set, then let what is going on end shortly."""
     await serve_hub(Hub(settings=settings, clock=clock), listening=listening, tls=tls, stop=stop)
 
 
-async def serve_hub(hub: Hub, *, listening: socket.socket, tls: ssl.SSLContext | None, stop: asyncio.Event) -> None:
+async def serve_hub(hub: Hub, *, listening: socket.socket, tls: PublicTls | None, stop: asyncio.Event) -> None:
     """Serve as `serve` does, with wiring that is there already."""
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(
-        partial(Visitor, hub),
-        sock=listening,
-        ssl=tls,
-        ssl_handshake_timeout=HANDSHAKE_SECONDS if tls else None,
-    )
-    work = asyncio.create_task(hub.work())
+    works = [asyncio.create_task(hub.work())]
+    server: Door | asyncio.Server
+    if tls is None:
+        server = await asyncio.get_running_loop().create_server(partial(Visitor, hub), sock=listening)
+    else:
+        server = Door(hub, listening=listening, tls=tls)
+        works.append(asyncio.create_task(server.work()))
     stopped = asyncio.create_task(stop.wait())
     try:
-        await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        if work.done():
-            work.result()
+        await asyncio.wait({*works, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        for work in works:
+            if work.done():
+                work.result()
     finally:
         server.close()
         stopped.cancel()
         await hub.stop()
-        work.cancel()
+        for work in works:
+            work.cancel()
 
 
 def run(settings: Settings) -> None:
@@ -73,13 +72,12 @@ def allow_many_connections() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def run_one(settings: Settings, tls: ssl.SSLContext | None, listening: socket.socket) -> None:
+def run_one(settings: Settings, tls: PublicTls | None, listening: socket.socket) -> None:
     """Serve one of the sockets to the end of this process."""
     uvloop.run(_serve(settings, tls, listening))
 
 
-async def _serve(settings: Settings, tls: ssl.SSLContext | None, listening: socket.socket) -> None:
-    if tls is not None and settings.tls_cert is not None:
-        reload = partial(reload_certificate, tls, settings.tls_cert, settings.tls_key)
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
+async def _serve(settings: Settings, tls: PublicTls | None, listening: socket.socket) -> None:
+    if tls is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, tls.reload)
     await serve(settings, listening=listening, tls=tls, clock=Clock(), stop=asked_to_end())

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing_extensions import override
 
 from specola.gateway.decisions import Lease
-from specola.gateway.traffic import Meter
 from specola.piping import Early, EndCode, Pipe
+from specola.records import Record
 
 __all__ = ["TaskPipe"]
 
@@ -15,7 +15,7 @@ __all__ = ["TaskPipe"]
 class TaskPipe(Pipe):
     """A tunnel. Held by its ends, its lease and the process; forgotten when both ends are closed."""
 
-    __slots__ = ("_forget", "_lease", "_metered")
+    __slots__ = ("_forget", "_lease", "_refused", "record")
 
     def __init__(
         self,
@@ -23,22 +23,23 @@ class TaskPipe(Pipe):
         visitor: asyncio.Transport,
         stream: Early,
         lease: Lease,
-        meter: Meter,
+        record: Record,
         forget: Callable[["TaskPipe"], None],
     ) -> None:
-        super().__init__(socket=visitor, stream=stream, meter=meter)
+        super().__init__(socket=visitor, stream=stream, meter=record)
         self.stream_lost = "The application broke off the connection."
         self._lease = lease
-        self._metered = meter
+        self.record = record
+        self._refused = ""
         self._forget = forget
         lease.live.add(self)
-        meter.holders += 1
 
     def revoke(self) -> None:
         """Close both connections at once, saying why."""
         if self._lease.taken_by.startswith("task:"):
             self.close(EndCode.TASK_ENDED, "The task has been stopped.")
         else:
+            self._refused = "revoked"
             self.close(EndCode.REVOKED, "Your right to use this task has been taken back.")
 
     def stop(self) -> None:
@@ -48,5 +49,5 @@ class TaskPipe(Pipe):
     @override
     def finished(self) -> None:
         self._lease.live.discard(self)
-        self._metered.holders -= 1
+        self.record.end(refused=self._refused)
         self._forget(self)

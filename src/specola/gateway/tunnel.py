@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing_extensions import override
 
 from specola.gateway.decisions import Lease
-from specola.gateway.traffic import Meter
+from specola.gateway.frames import Frames
+from specola.records import Record
 
 __all__ = ["Tunnel"]
 
@@ -14,21 +15,28 @@ __all__ = ["Tunnel"]
 class Tunnel:
     """Two connections that have become one. Held by its ends, its lease and the process; forgotten when both close."""
 
-    __slots__ = ("_forget", "_lease", "_meter", "_open", "_task", "_used", "_visitor")
+    __slots__ = ("_forget", "_frames", "_lease", "_open", "_record", "_revoked", "_task", "_used", "_visitor")
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a bill of materials
         self,
         *,
         visitor: asyncio.Transport,
         task: asyncio.Transport,
         lease: Lease | None,
-        meter: Meter | None,
+        record: Record | None,
         used: bool,
+        frames: Frames | None,
         forget: Callable[["Tunnel"], None],
     ) -> None:
         self._lease = lease
-        self._meter = meter
+        self._record = record
         self._used = used
+        """Whether what the visitor sends can be a use."""
+        self._frames = frames
+        """What tells which of it is, if that can be told."""
+        if record is not None:
+            record.by_bytes = used and frames is None
+        self._revoked = False
         self._forget = forget
         self._open = 2
         self._visitor = VisitorEnd(visitor, self)
@@ -39,25 +47,25 @@ class Tunnel:
         task.set_protocol(self._task)
         if lease is not None:
             lease.live.add(self)
-        if meter is not None:
-            meter.holders += 1
 
     def revoke(self) -> None:
         """Close both connections at once."""
+        self._revoked = True
         self._visitor.transport.abort()
         self._task.transport.abort()
 
-    def received(self, size: int) -> None:
-        """Count bytes from the visitor."""
-        if self._meter is not None:
-            self._meter.received += size
-            self._meter.used |= self._used
+    def received(self, data: bytes) -> None:
+        """Count what came from the visitor."""
+        record = self._record
+        if record is not None:
+            record.received += len(data)
+            if self._used and self._frames is not None and self._frames.feed(data):
+                record.used = True
 
     def sent(self, size: int) -> None:
-        """Count bytes to the visitor."""
-        if self._meter is not None:
-            self._meter.sent += size
-            self._meter.used |= self._used
+        """Count bytes to the visitor; an application may talk to itself, so they are no use."""
+        if self._record is not None:
+            self._record.sent += size
 
     def closed(self) -> None:
         """Note that one end is closed."""
@@ -66,9 +74,14 @@ class Tunnel:
             return
         if self._lease is not None:
             self._lease.live.discard(self)
-        if self._meter is not None:
-            self._meter.holders -= 1
+        if self._record is not None:
+            self._record.end(refused=self._refused())
         self._forget(self)
+
+    def _refused(self) -> str:
+        # A task that was stopped takes everybody's connection with it, which nobody was refused.
+        taken = self._revoked and self._lease is not None and not self._lease.taken_by.startswith("task:")
+        return "revoked" if taken else ""
 
 
 class End(asyncio.Protocol):
@@ -124,7 +137,7 @@ class VisitorEnd(End):
 
     @override
     def data_received(self, data: bytes) -> None:
-        self.tunnel.received(len(data))
+        self.tunnel.received(data)
         self.other.transport.write(data)
 
 

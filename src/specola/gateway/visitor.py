@@ -15,6 +15,7 @@ from specola.gateway.forwarding import target_for_task
 from specola.gateway.framing import Body, FramingError, UntilClose
 from specola.gateway.requests import HEAD_LIMIT, LINE, RefusedError, read_head
 from specola.gateway.responses import Answer
+from specola.gateway.rfb import Desktop
 from specola.gateway.routes import Carry, Passage
 from specola.gateway.stages import (
     FRESH_SECONDS,
@@ -113,7 +114,7 @@ class Visitor(Connection):
         wire = b"%s %s HTTP/1.1\r\n%s" % (known.method, target, known.carry.block)
         if meter is not None:
             meter.received += len(wire)
-            if not decision.ignore or decision.counts_as_use(target):
+            if decision.activity.counts(known.method, target):
                 meter.used = True
         self._carry = known.carry
         self._asked = known.asked
@@ -169,13 +170,14 @@ class Visitor(Connection):
         """Send on the present request."""
         self._work = None
         self._carry = carry
-        self.bind(carry.route.lease, carry.decision)
+        self.bind(carry.route.lease, carry.decision, self._via.visitor(carry.head))
         self._target = carry.head.target
         wire = carry.wire
         self._stage = Stage.RELAYING
         if self.meter is not None:
             self.meter.received += len(wire)
-            self.meter.used |= carry.used
+            # An upgrade alone is no use: pages that nobody looks at connect again by themselves.
+            self.meter.used |= carry.used and carry.head.upgrade is None
         upstream.send(wire)
         self._remember(upstream, carry)
         held, self._held = self._held, b""
@@ -216,6 +218,7 @@ class Visitor(Connection):
             upstream.transport.write(data)
             if self.meter is not None:
                 self.meter.received += len(data)
+                self.meter.used |= self._carry is not None and self._carry.used
         if body.done:
             self._body = None
             if rest:
@@ -257,11 +260,16 @@ class Visitor(Connection):
         if upstream is None or carry is None or carry.head.upgrade is None:
             raise FramingError("the application changed the protocol unasked")
         self.upstream = None
-        self._hub.tunnel(
-            visitor=self.transport, task=upstream.transport, lease=self._lease, meter=self.meter, used=carry.used
+        tunnel = self._hub.tunnel(
+            visitor=self.transport, task=upstream.transport, lease=self._lease, visit=self.meter, carry=carry
         )
         self.transport.write(answer.wire + rest)
+        if self.meter is not None:
+            # Read together with the answer's head, they were counted for the visit.
+            self.meter.sent -= len(rest)
+            tunnel.sent(len(rest))
         if self._held:
+            tunnel.received(self._held)
             upstream.transport.write(self._held)
         self._stage = Stage.CLOSED
         self._hub.gone(self)
@@ -270,8 +278,8 @@ class Visitor(Connection):
 
     def become_tunnel(self, passage: Passage, stream: Early | None) -> None:
         """Become a WebSocket joined to a stream; None: it could not be reached, which browsers only learn this way."""
-        lease, meter = passage.route.lease, self.meter
-        if self.transport.is_closing() or self._ended or lease is None or meter is None:
+        lease, visit = passage.route.lease, self.meter
+        if self.transport.is_closing() or self._ended or lease is None or visit is None:
             if stream is not None:
                 stream.transport.abort()
             self.abort()
@@ -282,7 +290,9 @@ class Visitor(Connection):
             self._linger()
             return
         early, self._held = self._held, b""
-        self._hub.pipe(visitor=self.transport, stream=stream, lease=lease, meter=meter, early=early)
+        decision = passage.decision
+        desktop = Desktop(password=decision.password, view_only=decision.view_only) if decision.is_desktop else None
+        self._hub.pipe(visitor=self.transport, stream=stream, lease=lease, visit=visit, early=early, desktop=desktop)
         self._stage = Stage.CLOSED
         self._hub.gone(self)
         self.bind(None, None)

@@ -26,6 +26,7 @@ class Question(BaseModel):
     interface: str
     cookie: str | None = None
     token: str | None = None
+    certificate: str | None = None
 
 
 class Redemption(BaseModel):
@@ -55,13 +56,16 @@ class Carried(BaseModel):
 @router.post("/decide")
 async def decide(question: Question, services: Wiring) -> dict[str, Any]:
     """Decide about a visitor; always 200."""
-    presented = Presented(cookie=question.cookie, token=question.token)
+    presented = Presented(cookie=question.cookie, token=question.token, certificate=question.certificate)
     return answer_of(await services.access.decide(question.task, question.interface, presented))
 
 
 def answer_of(decision: Decision) -> dict[str, Any]:
     """Write a decision as the protocol has it."""
     answer: dict[str, Any] = {"outcome": decision.outcome.value}
+    if decision.outcome is Outcome.MISSING:
+        # For the record: the gateway tells nobody.
+        return answer | {"person": decision.person}
     task, interface = decision.task, decision.interface
     if decision.outcome not in {Outcome.PASS, Outcome.NOT_READY} or task is None or interface is None:
         return answer
@@ -84,6 +88,8 @@ def answer_of(decision: Decision) -> dict[str, Any]:
         "endpoint": where,
         "add": [list(one) for one in decision.add],
         "ignore": list(interface.activity.ignore),
+        "pings": interface.activity.pings,
+        "view_only": decision.view_only,
     }
 
 

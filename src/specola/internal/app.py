@@ -1,16 +1,28 @@
-"""The internal application: decisions, hand-off, revocations, traffic, streams, and pages on tasks' origins."""
+"""The internal application: decisions, hand-off, revocations, traffic, streams, names, SSH, and pages on tasks' origins."""
 
 from fastapi import FastAPI
 
 from specola.api.problems import handle_failures
 from specola.api.requests import LARGEST_BODY, LimitedBodies, NumberedRequests
 from specola.factory import Services
-from specola.internal import access, changes, streams
+from specola.internal import access, changes, connections, found, names, ssh, streams
 from specola.web import viewers, waiting
 from specola.web.live import Feed
 from specola.web.look import Look
 
 __all__ = ["create_app"]
+
+ROUTERS = (
+    access.router,
+    connections.router,
+    changes.router,
+    found.router,
+    streams.router,
+    names.router,
+    ssh.router,
+    waiting.router,
+    viewers.router,
+)
 
 
 def create_app(services: Services, *, feed: Feed, look: Look) -> FastAPI:
@@ -27,6 +39,6 @@ def create_app(services: Services, *, feed: Feed, look: Look) -> FastAPI:
     handle_failures(app)
     app.add_middleware(LimitedBodies, most=LARGEST_BODY)
     app.add_middleware(NumberedRequests, clock=services.clock)
-    for router in (access.router, changes.router, streams.router, waiting.router, viewers.router):
+    for router in ROUTERS:
         app.include_router(router)
     return app

@@ -36,7 +36,13 @@ async def _lines(streams: Streams) -> AsyncGenerator[bytes, None]:
 def _told(one: Way | Gone | Computing) -> dict[str, Any]:
     match one:
         case Way():
-            return {"task": one.task, "computing": one.computing, "handle": one.handle, "ports": list(one.ports)}
+            return {
+                "task": one.task,
+                "computing": one.computing,
+                "handle": one.handle,
+                "ports": list(one.ports),
+                "declared": list(one.declared),
+            }
         case Gone():
             return {"task": one.task, "gone": True}
         case Computing():

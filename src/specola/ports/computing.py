@@ -28,6 +28,7 @@ __all__ = [
     "HasFiles",
     "HasImages",
     "HasLogs",
+    "HasPorts",
     "HasUsage",
     "Report",
     "Running",
@@ -159,6 +160,26 @@ class HasUsage(Protocol):
 
     async def usage(self, handles: Collection[Handle]) -> Mapping[Handle, Usage]:
         """Measure the running ones among `handles`; the others are left out."""
+
+
+@runtime_checkable
+class HasPorts(Protocol):
+    """A computing that sees on which ports the programs of a task listen (capability `ports`)."""
+
+    async def listening(self, handles: Collection[Handle]) -> Mapping[Handle, Mapping[int, bool]]:
+        """Look at many running tasks.
+
+        Parameters
+        ----------
+        handles
+            N handles in any order; N may be 0.
+
+        Returns
+        -------
+        Mapping[Handle, Mapping[int, bool]]
+            For each task, TCP ports, declared or not, each with whether it is bound to the task's own loopback alone.
+            Tasks that do not run, or that could not be looked at this time, are left out.
+        """
 
 
 @runtime_checkable

@@ -7,20 +7,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from pathlib import Path
 
 from specola.clock import Clock
-from specola.domain.computing import Capability
-from specola.domain.errors import DeniedError, InvalidError, MissingError, SignInError, UnauthenticatedError
+from specola.domain.errors import (
+    DeniedError,
+    InvalidError,
+    LinkEndedError,
+    MissingError,
+    SignInError,
+    UnauthenticatedError,
+)
+from specola.domain.link import LinkId
 from specola.domain.person import Actor, Scope
 from specola.domain.placeholders import fill
-from specola.domain.software import TERMINAL, CredentialUse, CredentialWay, Interface
-from specola.domain.task import Desired, Endpoint, Task, TaskState
+from specola.domain.software import CredentialWay, Interface, Protocol
+from specola.domain.task import Endpoint, Task
+from specola.domain.use import Carried
 from specola.secrets import Sealer, hashed
 from specola.services.addresses import Addresses
 from specola.services.admissions import LONGEST_SESSION, Admission
+from specola.services.endpoints import Endpoints, enterable
+from specola.services.links import standing
 from specola.services.people import People
-from specola.storage.access import Carried, Code, Entrance
+from specola.storage.access import Code, Entrance
 from specola.storage.store import Store, Transaction
 
 __all__ = ["Access", "Decision", "Entry", "Outcome", "Presented", "Traffic"]
@@ -49,18 +58,21 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Presented:
-    """What a visitor came with: the value of the task origin's cookie, or a platform token."""
+    """What a visitor came with: the task origin's cookie, a platform token, or the serial number of a certificate."""
 
     cookie: str | None = field(default=None, repr=False)
     token: str | None = field(default=None, repr=False)
+    certificate: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """The answer for one visitor and one interface; `seconds` it may be kept (NOT_READY: 0).
 
-    `marks` are the names under which it can be revoked: `session:…`, `token:…`, `person:…`, `task:…`.
-    `add` is what the gateway puts into each request: ("header"|"query"|"cookie", name, value).
+    `marks` are the names under which it can be revoked: `session:…`, `token:…`, `person:…`, `task:…`,
+    `link:…`, `certificate:…`.
+    `add` is what the gateway puts into each request: ("header"|"query"|"cookie", name, value), and what it signs in to a
+    desktop with: ("rfb", "password", value). `person` of a guest is the link's mark.
     """
 
     outcome: Outcome
@@ -71,6 +83,8 @@ class Decision:
     add: tuple[tuple[str, str, str], ...] = ()
     marks: tuple[str, ...] = ()
     seconds: float = 0
+    view_only: bool = False
+    """Whether the visitor may look and not act: a guest, who came by a link."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +98,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traffic:
-    """Bytes carried for one interface since the last report; `used`: at least one request counts as use."""
+    """Bytes carried for one interface since the last report; `used`: some of it was a use.
+
+    Without interface and person it says that the task computes.
+    """
 
     task: str
     interface: str
@@ -98,14 +115,14 @@ class Access:
     """One authorisation for every way into a task: only its owner, by a browser let in before or by a token."""
 
     def __init__(
-        self, *, store: Store, clock: Clock, people: People, addresses: Addresses, sealer: Sealer, terminals: Path
+        self, *, store: Store, clock: Clock, people: People, addresses: Addresses, sealer: Sealer, endpoints: Endpoints
     ) -> None:
         self._store = store
         self._clock = clock
         self._people = people
         self._addresses = addresses
         self._sealer = sealer
-        self._terminals = Endpoint(path=str(terminals))
+        self._endpoints = endpoints
 
     async def decide(self, task: str, interface: str, presented: Presented) -> Decision:
         """Decide about a visitor. What one may not see is missing; an unknown visitor is asked to sign in.
@@ -116,17 +133,20 @@ class Access:
         no task, so its bearer is asked for a better one.
         """
         try:
-            admission = await self._admitted(task, interface, presented)
+            entrance = await self._entrance(task, interface, presented)
+            if entrance is not None and entrance.link is not None:
+                return await self._shown(entrance.link)
+            admission = await self._admitted(entrance, presented)
         except (UnauthenticatedError, DeniedError):
             return Decision(outcome=Outcome.SIGN_IN)
         async with self._store.read() as transaction:
             try:
-                found, which = await _enterable(transaction, admission.actor, task, interface)
+                found, which = await enterable(transaction, admission.actor, task, interface)
             except MissingError:
-                return Decision(outcome=Outcome.MISSING)
+                return Decision(outcome=Outcome.MISSING, person=admission.actor.person.id)
             sealed = await transaction.tasks.credential(found.id)
-            endpoint = await self._endpoint(transaction, found, which)
-        marks = _marks(admission.actor, found)
+            endpoint = await self._endpoints.of(transaction, found, which)
+        marks = _marks(admission.actor, found, presented)
         if endpoint is None:
             return Decision(
                 outcome=Outcome.NOT_READY, person=found.owner, task=found, interface=which, marks=marks, seconds=0
@@ -137,7 +157,7 @@ class Access:
             task=found,
             interface=which,
             endpoint=endpoint,
-            add=self._added(found, which.credential, sealed),
+            add=self._added(found, which, sealed),
             marks=marks,
             seconds=self._seconds(admission.expires),
         )
@@ -163,19 +183,44 @@ class Access:
         """
         if actor.session is None:
             raise UnauthenticatedError("A browser that is signed in is needed.")
-        if not NONCE.fullmatch(nonce):
-            raise InvalidError("The nonce is not a SHA-256 in hex.", hint="Open the task from its page.", field="nonce")
-        if not PATH.fullmatch(path) or path.startswith(OURS):
-            raise InvalidError("That is not a path on the task.", hint="Open the task from its page.", field="path")
-        secret, now = self._clock.new_secret(), self._clock.now()
+        _check_way(nonce, path)
         async with self._store.write() as transaction:
-            found, which = await _enterable(transaction, actor, task, interface)
-            origin = self._addresses.origin(found.id, which.name)
-            entrance = Entrance(session=actor.session, task=found.id, interface=which.name)
+            found, which = await enterable(transaction, actor, task, interface)
             if await transaction.sessions.get(actor.session) is None:
                 raise UnauthenticatedError("Your session has ended.", hint="Sign in again.")
-            code = Code(entrance=entrance, nonce=nonce, origin=origin, path=path, expires=now + CODE_LIFE)
-            await transaction.access.add_code(code, secret=hashed(secret), now=now)
+            entrance = Entrance(session=actor.session, task=found.id, interface=which.name)
+            return await self._coded(transaction, entrance, nonce=nonce, path=path)
+
+    async def hand_over_guest(self, secret: str, *, task: str, interface: str, nonce: str) -> str:
+        """Make a single-use code for a guest who came with the secret of a link; return where to go.
+
+        Raises
+        ------
+        LinkEndedError
+            The link does not let anybody in any more.
+        MissingError
+            It shows something else.
+        InvalidError
+            `nonce` is no hash.
+        """
+        _check_way(nonce, "/")
+        async with self._store.write() as transaction:
+            known = await transaction.links.by_secret(hashed(secret))
+            stands = await standing(transaction, known.id, clock=self._clock) if known else None
+            if stands is None:
+                raise LinkEndedError
+            link, _ = stands
+            if (link.task, link.interface) != (task, interface):
+                raise MissingError("task", task)
+            entrance = Entrance(link=link.id, task=link.task, interface=link.interface)
+            return await self._coded(transaction, entrance, nonce=nonce, path="/")
+
+    async def _coded(self, transaction: Transaction, entrance: Entrance, *, nonce: str, path: str) -> str:
+        """Keep a fresh code for somebody who may enter; return the address that spends it."""
+        secret, now = self._clock.new_secret(), self._clock.now()
+        origin = self._addresses.origin(entrance.task, entrance.interface)
+        code = Code(entrance=entrance, nonce=nonce, origin=origin, path=path, expires=now + CODE_LIFE)
+        await transaction.access.add_code(code, secret=hashed(secret), now=now)
         return f"{origin}{OURS}enter?code={secret}"
 
     async def redeem(self, code: str, *, nonce: str, task: str, interface: str) -> Entry:
@@ -213,13 +258,10 @@ class Access:
             async with self._store.write() as transaction:
                 await transaction.access.add_traffic(carried)
 
-    async def _admitted(self, task: str, interface: str, presented: Presented) -> Admission:
-        """Return who the visitor is. Raises UnauthenticatedError, DeniedError."""
-        if presented.token is not None:
-            admission = await self._people.admitted(token=presented.token)
-            if not admission.actor.may(Scope.CONNECT):
-                raise DeniedError("This token does not open tasks.")
-            return admission
+    async def _entrance(self, task: str, interface: str, presented: Presented) -> Entrance | None:
+        """Return what a visitor's cookie stands for; None: a token or a certificate came. Raises UnauthenticatedError."""
+        if presented.token is not None or presented.certificate is not None:
+            return None
         if presented.cookie is None:
             raise UnauthenticatedError
         async with self._store.read() as transaction:
@@ -227,16 +269,54 @@ class Access:
         # A cookie is good where it was set: one task's script cannot use another's.
         if entrance is None or (entrance.task, entrance.interface) != (task, interface):
             raise UnauthenticatedError
-        return await self._people.admitted(session=entrance.session)
+        return entrance
 
-    async def _endpoint(self, transaction: Transaction, task: Task, interface: Interface) -> Endpoint | None:
-        """Return where an interface is reached; None while it cannot be."""
-        if task.state is not TaskState.RUNNING or task.desired is not Desired.RUNNING:
-            return None
-        if interface is TERMINAL:
-            return self._terminals if await has_terminal(transaction, task) else None
-        state = task.interface(interface.name)
-        return state.endpoint if state is not None and state.ready else None
+    async def _admitted(self, entrance: Entrance | None, presented: Presented) -> Admission:
+        """Return who the visitor is. Raises UnauthenticatedError, DeniedError."""
+        if entrance is not None:
+            return await self._people.admitted(session=entrance.session)
+        if presented.certificate is not None:
+            return await self._certified(presented.certificate)
+        admission = await self._people.admitted(token=presented.token)
+        if not admission.actor.may(Scope.CONNECT):
+            raise DeniedError("This token does not open tasks.")
+        return admission
+
+    async def _shown(self, link: LinkId) -> Decision:
+        """Decide about a guest, who sees a desktop while there is one and learns nothing else."""
+        async with self._store.read() as transaction:
+            stands = await standing(transaction, link, clock=self._clock)
+            if stands is None:
+                return Decision(outcome=Outcome.MISSING)
+            shown, task = stands
+            which = task.release.interface(shown.interface)
+            endpoint = await self._endpoints.of(transaction, task, which) if which else None
+            sealed = await transaction.tasks.credential(task.id)
+        if which is None or endpoint is None:
+            return Decision(outcome=Outcome.MISSING)
+        made_with = (f"token:{shown.token}",) if shown.token else ()
+        return Decision(
+            outcome=Outcome.PASS,
+            person=shown.mark,
+            task=task,
+            interface=which,
+            endpoint=endpoint,
+            add=self._added(task, which, sealed),
+            marks=(shown.mark, *made_with, f"person:{shown.person}", f"task:{task.id}"),
+            seconds=self._seconds(shown.expires),
+            view_only=True,
+        )
+
+    async def _certified(self, serial: str) -> Admission:
+        """Return who shows a certificate, which the gateway has checked: its row says whether it is still good."""
+        async with self._store.read() as transaction:
+            certificate = await transaction.certificates.get(serial)
+        if certificate is None:
+            raise UnauthenticatedError
+        admission = await self._people.admitted_by(certificate)
+        if not admission.actor.may(Scope.CONNECT):
+            raise DeniedError("This certificate does not open tasks.")
+        return admission
 
     def _fits(self, code: Code, *, nonce: str, task: str, interface: str) -> bool:
         """Tell whether a code is brought in time, by the browser it was made for, to where it was made for."""
@@ -248,25 +328,38 @@ class Access:
         )
 
     async def _enter(self, transaction: Transaction, code: Code) -> Entry | None:
-        """Let a browser in, if its session and its right are still there."""
+        """Let a browser in, if its session or its link, and the right of it, are still there."""
         now, cookie = self._clock.now(), self._clock.new_secret()
-        found = await transaction.sessions.get(code.entrance.session)
-        if found is None or found[0].expires <= now or found[1].disabled:
+        entrance = code.entrance
+        until = await self._longest(transaction, entrance)
+        if until is None:
+            return None
+        await transaction.access.add_entry(entrance, cookie=hashed(cookie), at=now, superseded=now - TABS_APART)
+        return Entry(cookie=cookie, seconds=max(1, int((until - now).total_seconds())), path=code.path)
+
+    async def _longest(self, transaction: Transaction, entrance: Entrance) -> datetime | None:
+        """Return until when an entry may last at most; None: there is no right to it any more.
+
+        The cookie alone is worth nothing once its session or its link has ended.
+        """
+        if entrance.session is None:
+            stands = await standing(transaction, entrance.link or "", clock=self._clock)
+            return stands[0].expires if stands else None
+        found = await transaction.sessions.get(entrance.session)
+        if found is None or found[0].expires <= self._clock.now() or found[1].disabled:
             return None
         session, person = found
-        task = (await transaction.tasks.known([code.entrance.task])).get(code.entrance.task)
-        if task is None or task.owner != person.id:
-            return None
-        await transaction.access.add_entry(code.entrance, cookie=hashed(cookie), at=now, superseded=now - TABS_APART)
-        # As long as the session may last at most: the cookie alone is worth nothing once the session has ended.
-        seconds = int((session.created + LONGEST_SESSION - now).total_seconds())
-        return Entry(cookie=cookie, seconds=max(1, seconds), path=code.path)
+        task = (await transaction.tasks.known([entrance.task])).get(entrance.task)
+        return session.created + LONGEST_SESSION if task is not None and task.owner == person.id else None
 
-    def _added(self, task: Task, use: CredentialUse | None, sealed: bytes) -> tuple[tuple[str, str, str], ...]:
+    def _added(self, task: Task, interface: Interface, sealed: bytes) -> tuple[tuple[str, str, str], ...]:
         """Return what logs the visitor in to the application."""
-        if use is None:
+        use = interface.credential
+        if use is None and interface.protocol is not Protocol.RFB:
             return ()
         credential = self._sealer.open(sealed, purpose=f"task {task.id}")
+        if use is None:
+            return (("rfb", "password", credential),)
         text = fill(use.template, credential=credential, parameters={})
         if use.way is CredentialWay.BASIC:
             return (("header", "Authorization", "Basic " + base64.b64encode(text.encode()).decode()),)
@@ -279,25 +372,14 @@ class Access:
         return max(0.0, min(DECISION_SECONDS, (expires - self._clock.now()).total_seconds()))
 
 
-async def _enterable(transaction: Transaction, actor: Actor, task: str, interface: str) -> tuple[Task, Interface]:
-    """Return a task that the actor may enter, and the interface. Only the owner may: an administrator just sees it."""
-    found = (await transaction.tasks.known([task])).get(task) if TASK.fullmatch(task) else None
-    which = (TERMINAL if interface == TERMINAL.name else found.release.interface(interface)) if found else None
-    if found is None or which is None or found.owner != actor.person.id or found.desired is Desired.DELETED:
-        raise MissingError("task", task)
-    return found, which
+def _check_way(nonce: str, path: str) -> None:
+    if not NONCE.fullmatch(nonce):
+        raise InvalidError("The nonce is not a SHA-256 in hex.", hint="Open the task from its page.", field="nonce")
+    if not PATH.fullmatch(path) or path.startswith(OURS):
+        raise InvalidError("That is not a path on the task.", hint="Open the task from its page.", field="path")
 
 
-async def has_terminal(transaction: Transaction, task: Task) -> bool:
-    """Tell whether the computing of a task can run commands inside it."""
-    try:
-        computing = await transaction.computings.get(task.computing)
-    except MissingError:
-        return False
-    probe = computing.state.probe
-    return probe is not None and Capability.EXECUTE in probe.capabilities
-
-
-def _marks(actor: Actor, task: Task) -> tuple[str, ...]:
+def _marks(actor: Actor, task: Task, presented: Presented) -> tuple[str, ...]:
     came_with = f"session:{actor.session}" if actor.session else f"token:{actor.token}"
-    return (came_with, f"person:{actor.person.id}", f"task:{task.id}")
+    shown = (f"certificate:{presented.certificate}",) if presented.certificate else ()
+    return (*shown, came_with, f"person:{actor.person.id}", f"task:{task.id}")

@@ -26,6 +26,10 @@ class Addresses:
         """Return the link by which its receiver makes an account."""
         return f"{self.url}/invitation#{secret}"
 
+    def shared(self, secret: str) -> str:
+        """Return the address by which guests look at a desktop."""
+        return f"{self.url}/shared#{secret}"
+
     def task(self, task: str) -> str:
         """Return the address of a task's page."""
         return f"{self.url}/tasks/{task}"
@@ -38,7 +42,7 @@ class Addresses:
 
     def open(self, task: str, interface: Interface) -> str:
         """Return where an interface is opened."""
-        if interface.protocol.opens_in_browser:
+        if interface.protocol.shows_in_browser:
             return self.origin(task, interface.name) + interface.open
         return f"{interface.protocol}://{interface.name}--{task}.{self.domain}"
 

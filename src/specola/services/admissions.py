@@ -9,11 +9,11 @@ from typing_extensions import override
 from specola.clock import Clock
 from specola.domain.accounts import tidy
 from specola.domain.errors import AccountDisabledError, UnauthenticatedError
-from specola.domain.person import Actor, Person, Scope, Session
+from specola.domain.person import Actor, Person, Scope, Session, Token
 from specola.secrets import hashed
 from specola.storage.store import Store, Transaction
 
-__all__ = ["LONGEST_SESSION", "Admission", "Admissions", "Client", "Shown", "scopes_of"]
+__all__ = ["LONGEST_SESSION", "Admission", "Admissions", "Client", "Shown", "is_stale", "scopes_of"]
 
 T = TypeVar("T")
 
@@ -101,9 +101,18 @@ class Admissions:
 
     async def of_token(self, secret: str) -> Admission:
         """Return whom the secret of a token stands for. Raises UnauthenticatedError."""
-        now = self._clock.now()
         async with self._store.read() as transaction:
             found = await transaction.sessions.token_by_secret(hashed(secret))
+        return await self._by_token(found)
+
+    async def of_token_id(self, token: str) -> Admission:
+        """Return whom a token stands for that is known by its id. Raises UnauthenticatedError."""
+        async with self._store.read() as transaction:
+            found = await transaction.sessions.token(token)
+        return await self._by_token(found)
+
+    async def _by_token(self, found: tuple[Token, Person] | None) -> Admission:
+        now = self._clock.now()
         if found is None:
             raise UnauthenticatedError("That token is unknown or revoked.", hint="Make one on your account's page.")
         token, person = found
@@ -111,7 +120,7 @@ class Admissions:
             raise UnauthenticatedError("That token has expired.", hint="Make another one on your account's page.")
         if person.disabled:
             raise AccountDisabledError
-        if token.last_used is None or _is_stale(token.last_used, now):
+        if token.last_used is None or is_stale(token.last_used, now):
             async with self._store.write() as transaction:
                 await transaction.sessions.touch_token(token.id, last_used=now)
                 await transaction.people.see(person.id, now)
@@ -127,7 +136,7 @@ class Admissions:
         if person.disabled:
             raise AccountDisabledError
         expires = session.expires
-        if _is_stale(session.last_seen, now):
+        if is_stale(session.last_seen, now):
             expires = self._expiry(session.created, now)
             async with self._store.write() as transaction:
                 await transaction.sessions.touch(session.id, last_seen=now, expires=expires)
@@ -143,6 +152,7 @@ def scopes_of(person: Person) -> frozenset[Scope]:
     return frozenset(Scope) if person.is_administrator else frozenset(Scope) - {Scope.ADMINISTRATION}
 
 
-def _is_stale(seen: datetime, now: datetime) -> bool:
+def is_stale(seen: datetime, now: datetime) -> bool:
+    """Tell whether it is a minute or more since something was last seen, so that it is worth writing down again."""
     # Either way: a clock that was set back leaves a time in the future, which has to be put right as well.
     return abs(now - seen) >= SEEN_EVERY

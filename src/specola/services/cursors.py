@@ -5,20 +5,22 @@ import binascii
 from datetime import datetime
 
 from specola.domain.errors import InvalidError, SealError
-from specola.domain.task import Task, TaskId
 from specola.secrets import Sealer
 
 __all__ = ["read", "write"]
 
 
-def write(last: Task, *, sealer: Sealer, scope: str | None) -> str:
-    """Return the cursor of the page after `last`, for the list of one person (None: everybody's)."""
-    sealed = sealer.seal(f"{last.created.isoformat()} {last.id}", purpose=_purpose(scope))
+def write(at: datetime, last: str, *, sealer: Sealer, of: str) -> str:
+    """Return the cursor of the page after what happened at `at` and has the id `last`.
+
+    `of` says which list it is, for example "tasks of p123"; the cursor is good for no other.
+    """
+    sealed = sealer.seal(f"{at.isoformat()} {last}", purpose=f"cursor of {of}")
     return base64.urlsafe_b64encode(sealed).decode().rstrip("=")
 
 
-def read(cursor: str, *, sealer: Sealer, scope: str | None) -> tuple[datetime, TaskId]:
-    """Return creation and id of the task after which the page begins.
+def read(cursor: str, *, sealer: Sealer, of: str) -> tuple[datetime, str]:
+    """Return moment and id of that after which the page begins.
 
     Raises
     ------
@@ -27,13 +29,9 @@ def read(cursor: str, *, sealer: Sealer, scope: str | None) -> tuple[datetime, T
     """
     try:
         sealed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-        created, _, task = sealer.open(sealed, purpose=_purpose(scope)).partition(" ")
+        at, _, last = sealer.open(sealed, purpose=f"cursor of {of}").partition(" ")
     except (ValueError, binascii.Error, SealError) as error:
         raise InvalidError(
             "The cursor is not one of this list.", hint="Begin again without a cursor.", field="cursor"
         ) from error
-    return datetime.fromisoformat(created), task
-
-
-def _purpose(scope: str | None) -> str:
-    return f"cursor of tasks of {scope or 'everybody'}"
+    return datetime.fromisoformat(at), last

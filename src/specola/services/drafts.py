@@ -1,12 +1,13 @@
 """Drafts: what can be told of a software from its image alone."""
 
 import re
+from collections.abc import Collection
 
 from specola.domain.computing import ImageDetails
 from specola.domain.reference import ImageReference
 from specola.domain.software import Interface, Protocol, Release, RunsAs
 
-__all__ = ["guess_protocol", "interfaces_of", "release_of", "short_name_of", "title_of"]
+__all__ = ["guess_protocol", "interfaces_of", "name_for", "release_of", "short_name_of", "title_of"]
 
 # Assigned by IANA or by long custom. Whatever is not here is most often a web page.
 WELL_KNOWN = {
@@ -40,14 +41,17 @@ def guess_protocol(port: int) -> Protocol:
 def interfaces_of(ports: tuple[int, ...]) -> tuple[Interface, ...]:
     """Return an interface for each exposed port, at most 32, named by what speaks there."""
     interfaces: list[Interface] = []
-    taken: set[str] = set()
     for port in sorted(set(ports))[:MOST]:
         protocol = guess_protocol(port)
-        name = NAMES.get(protocol, protocol.value)
-        name = f"{name}-{port}" if name in taken else name
-        taken.add(name)
+        name = name_for(port, protocol, {one.name for one in interfaces})
         interfaces.append(Interface(name=name, port=port, protocol=protocol))
     return tuple(interfaces)
+
+
+def name_for(port: int, protocol: Protocol, taken: Collection[str]) -> str:
+    """Return a name for an interface that is none of `taken`: what speaks there, with the port where that is needed."""
+    name = NAMES.get(protocol, protocol.value)
+    return f"{name}-{port}" if name in taken else name
 
 
 def release_of(reference: ImageReference, details: ImageDetails) -> Release:

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from specola.clock import Clock
 from specola.domain.accounts import LONGEST_PASSWORD, is_name, tidy, valid_name, valid_password
+from specola.domain.certificate import Certificate
 from specola.domain.errors import (
     ConflictError,
     DeniedError,
@@ -88,8 +89,10 @@ class People:
         """Return who a platform token (`specola_…`) stands for. Raises UnauthenticatedError."""
         return (await self._admissions.of_token(secret)).actor
 
-    async def admitted(self, *, session: str | None = None, token: str | None = None) -> Admission:
-        """Return who the id of a session, or else the secret of a token, stands for, and until when.
+    async def admitted(
+        self, *, session: str | None = None, token: str | None = None, token_id: str | None = None
+    ) -> Admission:
+        """Return who the id of a session, else the secret or the id of a token, stands for, and until when.
 
         Raises UnauthenticatedError.
         """
@@ -97,7 +100,25 @@ class People:
             return await self._admissions.of_session_id(session)
         if token is not None:
             return await self._admissions.of_token(token)
+        if token_id is not None:
+            return await self._admissions.of_token_id(token_id)
         raise UnauthenticatedError
+
+    async def admitted_by(self, certificate: Certificate) -> Admission:
+        """Return who a client certificate stands for: whoever its session or its token does, until either ends.
+
+        Raises UnauthenticatedError.
+        """
+        if certificate.expires <= self._clock.now():
+            raise UnauthenticatedError("The certificate has expired.", hint="Ask for another one: specola cert")
+        if certificate.token is not None:
+            admission = await self._admissions.of_token_id(certificate.token)
+        elif certificate.session is not None:
+            admission = await self._admissions.of_session_id(certificate.session)
+        else:
+            raise UnauthenticatedError
+        ends = certificate.expires if admission.expires is None else min(admission.expires, certificate.expires)
+        return replace(admission, expires=ends)
 
     async def actor_of(self, person: PersonId) -> Actor:
         """Return a person whom the gateway has let in, with all scopes.

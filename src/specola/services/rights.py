@@ -3,9 +3,10 @@
 from specola.domain.accounts import is_name
 from specola.domain.errors import ConflictError, DeniedError, MissingError
 from specola.domain.person import Actor, Person, Scope
+from specola.domain.task import Task
 from specola.storage.store import Transaction
 
-__all__ = ["administrator", "by_hand", "may", "named", "not_the_last"]
+__all__ = ["administrator", "by_hand", "may", "named", "not_the_last", "visible_task"]
 
 
 async def named(transaction: Transaction, name: str) -> Person:
@@ -44,3 +45,14 @@ def by_hand(actor: Actor, what: str) -> None:
     """Refuse a token: one that got away must not make itself at home."""
     if actor.token is not None:
         raise DeniedError(f"A token cannot {what}.", hint="Sign in to the pages, or use `specola admin` on the host.")
+
+
+async def visible_task(transaction: Transaction, actor: Actor, name: str) -> Task:
+    """Return a task that the actor may see, by id or by name (the latest live one, else the latest). Raises MissingError."""
+    task = (await transaction.tasks.known([name])).get(name)
+    if task is not None and not task.is_deleted and (task.owner == actor.person.id or actor.administers):
+        return task
+    named_so = await transaction.tasks.named(actor.person.id, name)
+    if not named_so:
+        raise MissingError("task", name)
+    return next((one for one in named_so if one.is_live), named_so[0])

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 
 from specola.domain.computing import Computing, Handle
+from specola.domain.found import FoundPort
 from specola.domain.task import Task, TaskId
 from specola.storage.changes import Topic
 from specola.storage.store import Store
@@ -13,20 +14,28 @@ __all__ = ["Gone", "Streams", "Way", "Ways"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
-    """A task with something on a computing, and the ports at which it can be reached there."""
+    """A task with something on a computing, and the ports at which it can be reached there, `declared` or found."""
 
     task: TaskId
     computing: str
     handle: Handle
     ports: tuple[int, ...]
+    declared: tuple[int, ...] = ()
 
     @classmethod
-    def of(cls, task: Task) -> "Way | None":
+    def of(cls, task: Task, found: Sequence[FoundPort] = ()) -> "Way | None":
         """Return the way into a task; None while, or since, nothing of it is on its computing."""
         if task.handle is None:
             return None
-        ports = tuple(sorted({interface.port for interface in task.release.interfaces}))
-        return cls(task=task.id, computing=task.computing, handle=task.handle, ports=ports)
+        declared = {interface.port for interface in task.release.interfaces}
+        ports = declared | {one.port for one in found}
+        return cls(
+            task=task.id,
+            computing=task.computing,
+            handle=task.handle,
+            ports=tuple(sorted(ports)),
+            declared=tuple(sorted(declared)),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +64,9 @@ class Streams:
         """Return every computing, and the way into every task."""
         async with self._store.read() as tx:
             computings = await tx.computings.all()
-            ways = [
-                way
-                for computing in computings
-                for task in await tx.tasks.wanted(computing.name)
-                if (way := Way.of(task)) is not None
-            ]
+            tasks = [task for computing in computings for task in await tx.tasks.wanted(computing.name)]
+            found = await tx.found.of([task.id for task in tasks])
+            ways = [way for task in tasks if (way := Way.of(task, found.get(task.id, ()))) is not None]
             return Ways(computings=computings, ways=ways, sequence=await tx.changes.newest())
 
     async def follow(self, start: Ways) -> AsyncGenerator[Sequence[Way | Gone | Computing], None]:
@@ -76,7 +82,8 @@ class Streams:
                 if Topic.COMPUTING in topics:
                     told += _renewed(computings, await tx.computings.all())
                 ids = {change.key for change in batch if change.topic == Topic.TASK}
-                told += _moved(ways, ids, await tx.tasks.known(ids) if ids else {})
+                if ids:
+                    told += _moved(ways, ids, await tx.tasks.known(ids), await tx.found.of(ids))
             if told:
                 yield told
 
@@ -92,12 +99,17 @@ def _renewed(known: dict[str, Computing], present: Sequence[Computing]) -> list[
     return told
 
 
-def _moved(ways: dict[TaskId, Way], ids: set[TaskId], tasks: Mapping[TaskId, Task]) -> list[Way | Gone]:
+def _moved(
+    ways: dict[TaskId, Way],
+    ids: set[TaskId],
+    tasks: Mapping[TaskId, Task],
+    found: Mapping[TaskId, Sequence[FoundPort]],
+) -> list[Way | Gone]:
     """Return the ways that came, changed or went among `ids`, and remember them."""
     told: list[Way | Gone] = []
     for name in sorted(ids):
         task = tasks.get(name)
-        way = Way.of(task) if task is not None else None
+        way = Way.of(task, found.get(name, ())) if task is not None else None
         before = ways.get(name)
         if way is not None and way != before:
             ways[name] = way

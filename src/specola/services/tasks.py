@@ -16,6 +16,7 @@ from specola.secrets import Sealer
 from specola.services import cursors, loglines
 from specola.services.addresses import Addresses
 from specola.services.limits import check_live
+from specola.services.rights import visible_task
 from specola.services.software import Catalogue
 from specola.services.wishes import LONGEST_NAME, Plan, check_name, fingerprint, plan, resolve
 from specola.storage.logs import LogArchive
@@ -183,13 +184,7 @@ class Tasks:
             return await self._find(tx, actor, name)
 
     async def _find(self, tx: Transaction, actor: Actor, name: str) -> Task:
-        task = (await tx.tasks.known([name])).get(name)
-        if task is not None and not task.is_deleted and (task.owner == actor.person.id or actor.administers):
-            return task
-        named = await tx.tasks.named(actor.person.id, name)
-        if not named:
-            raise MissingError("task", name)
-        return next((one for one in named if one.is_live), named[0])
+        return await visible_task(tx, actor, name)
 
     async def list(
         self,
@@ -225,12 +220,15 @@ class Tasks:
         if not 1 <= most <= MOST_ON_A_PAGE:
             raise InvalidError(f"A page has 1 to {MOST_ON_A_PAGE} tasks.", hint="Ask for 50.", field="limit")
         owner = None if everybody else actor.person.id
-        before = None if cursor is None else cursors.read(cursor, sealer=self._sealer, scope=owner)
+        which = f"tasks of {owner or 'everybody'}"
+        before = None if cursor is None else cursors.read(cursor, sealer=self._sealer, of=which)
         async with self._store.read() as tx:
             found = await tx.tasks.of(owner, live_only=live_only, before=before, most=most + 1)
         shown = found[:most]
-        more = len(found) > most
-        return Page(tasks=shown, cursor=cursors.write(shown[-1], sealer=self._sealer, scope=owner) if more else None)
+        if len(found) <= most:
+            return Page(tasks=shown, cursor=None)
+        last = shown[-1]
+        return Page(tasks=shown, cursor=cursors.write(last.created, last.id, sealer=self._sealer, of=which))
 
     async def events(self, actor: Actor, name: str, *, after: int = 0) -> Sequence[Event]:
         """Return a task's history, oldest first, from the sequence after `after`. Raises MissingError."""

@@ -7,19 +7,26 @@ from datetime import datetime
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from specola.domain.link import LinkId
 from specola.domain.task import TaskId
+from specola.domain.use import Carried
 from specola.storage.changes import Changes
 from specola.storage.schema.access import CodeRow, EntryRow, TrafficRow
+from specola.storage.schema.people import PersonRow
 from specola.storage.schema.tasks import TaskRow
 
-__all__ = ["Access", "Carried", "Code", "Entrance"]
+__all__ = ["Access", "Code", "Entrance"]
+
+MOST_GUESTS = 100
+"""How many browsers one link keeps let in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entrance:
-    """Where a session was let in: one interface of one task."""
+    """Where somebody was let in, one interface of one task, and what by: a session, or a link."""
 
-    session: str
+    session: str | None = None
+    link: LinkId | None = None
     task: TaskId
     interface: str
 
@@ -33,18 +40,6 @@ class Code:
     origin: str
     path: str
     expires: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Carried:
-    """What was carried for one person through one interface: bytes to the task and from it, and the last use."""
-
-    task: TaskId
-    interface: str
-    person: str
-    received: int
-    sent: int
-    last_used: datetime | None
 
 
 class Access:
@@ -61,6 +56,7 @@ class Access:
             CodeRow(
                 secret=secret,
                 session=code.entrance.session,
+                link=code.entrance.link,
                 task=code.entrance.task,
                 interface=code.entrance.interface,
                 nonce=code.nonce,
@@ -79,7 +75,7 @@ class Access:
         await self._session.delete(row)
         await self._session.flush()
         return Code(
-            entrance=Entrance(session=row.session, task=row.task, interface=row.interface),
+            entrance=_entrance_of(row),
             nonce=row.nonce,
             origin=row.origin,
             path=row.path,
@@ -87,19 +83,28 @@ class Access:
         )
 
     async def add_entry(self, entrance: Entrance, *, cookie: str, at: datetime, superseded: datetime) -> None:
-        """Keep an entry; earlier ones of the same browser, from before `superseded`, go: it has another cookie now."""
-        await self._session.execute(
-            delete(EntryRow).where(
-                EntryRow.session == entrance.session,
-                EntryRow.task == entrance.task,
-                EntryRow.interface == entrance.interface,
-                EntryRow.created < superseded,
+        """Keep an entry; earlier ones of the same session, from before `superseded`, go: its browser has another cookie.
+
+        By a link come many browsers, of which the latest are kept.
+        """
+        if entrance.link is None:
+            await self._session.execute(
+                delete(EntryRow).where(
+                    EntryRow.session == entrance.session,
+                    EntryRow.task == entrance.task,
+                    EntryRow.interface == entrance.interface,
+                    EntryRow.created < superseded,
+                )
             )
-        )
+        else:
+            guests = select(EntryRow.cookie).where(EntryRow.link == entrance.link).order_by(EntryRow.created.desc())
+            too_many = (await self._session.scalars(guests.offset(MOST_GUESTS - 1))).all()
+            await self._session.execute(delete(EntryRow).where(EntryRow.cookie.in_(too_many)))
         self._session.add(
             EntryRow(
                 cookie=cookie,
                 session=entrance.session,
+                link=entrance.link,
                 task=entrance.task,
                 interface=entrance.interface,
                 created=at,
@@ -108,9 +113,9 @@ class Access:
         await self._session.flush()
 
     async def entry(self, cookie: str) -> Entrance | None:
-        """Return what the cookie of a task's origin stands for; it is gone as soon as its session is."""
+        """Return what the cookie of a task's origin stands for; it is gone as soon as its session or its link is."""
         row = await self._session.get(EntryRow, cookie)
-        return Entrance(session=row.session, task=row.task, interface=row.interface) if row else None
+        return _entrance_of(row) if row else None
 
     async def add_traffic(self, carried: Sequence[Carried]) -> None:
         """Add bytes to the counters of those tasks that still have a record."""
@@ -135,16 +140,26 @@ class Access:
         await self._session.flush()
 
     async def carried(self, task: TaskId) -> Sequence[Carried]:
-        """Return what was carried for a task, by interface and person."""
-        query = select(TrafficRow).where(TrafficRow.task == task).order_by(TrafficRow.interface, TrafficRow.person)
+        """Return what was carried for a task, by interface and person, with the names of those who have an account."""
+        query = (
+            select(TrafficRow, PersonRow.name)
+            .outerjoin(PersonRow, PersonRow.id == TrafficRow.person)
+            .where(TrafficRow.task == task)
+            .order_by(TrafficRow.interface, TrafficRow.person)
+        )
         return [
             Carried(
                 task=row.task,
                 interface=row.interface,
                 person=row.person,
+                name=name or "",
                 received=row.received,
                 sent=row.sent,
                 last_used=row.last_used,
             )
-            for row in await self._session.scalars(query)
+            for row, name in await self._session.execute(query)
         ]
+
+
+def _entrance_of(row: CodeRow | EntryRow) -> Entrance:
+    return Entrance(session=row.session, link=row.link, task=row.task, interface=row.interface)

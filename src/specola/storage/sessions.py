@@ -100,13 +100,11 @@ class Sessions:
 
     async def token_by_secret(self, secret: str) -> tuple[Token, Person] | None:
         """Return the token of that secret, expired or not, and whose it is."""
-        found = await self._session.execute(
-            select(TokenRow, PersonRow)
-            .join(PersonRow, PersonRow.id == TokenRow.person)
-            .where(TokenRow.secret == secret)
-        )
-        row = found.one_or_none()
-        return (_token_of(row[0]), person_of(row[1])) if row else None
+        return await self._token(TokenRow.secret == secret)
+
+    async def token(self, token: str) -> tuple[Token, Person] | None:
+        """Return the token of that id, expired or not, and whose it is."""
+        return await self._token(TokenRow.id == token)
 
     async def tokens_of(self, person: str) -> Sequence[Token]:
         """Return a person's tokens, the latest first, those that have expired too until they are cleared away."""
@@ -135,6 +133,13 @@ class Sessions:
         )
         row = found.one_or_none()
         return (_session_of(row[0]), person_of(row[1])) if row else None
+
+    async def _token(self, condition: ColumnElement[bool]) -> tuple[Token, Person] | None:
+        found = await self._session.execute(
+            select(TokenRow, PersonRow).join(PersonRow, PersonRow.id == TokenRow.person).where(condition)
+        )
+        row = found.one_or_none()
+        return (_token_of(row[0]), person_of(row[1])) if row else None
 
     async def _end(self, person: str, *conditions: ColumnElement[bool]) -> Sequence[str]:
         ended = delete(SessionRow).where(SessionRow.person == person, *conditions).returning(SessionRow.id)

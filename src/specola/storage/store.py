@@ -12,9 +12,14 @@ from specola.storage import engine, revision
 from specola.storage.access import Access
 from specola.storage.attempts import Attempts
 from specola.storage.border import connected, connecting, working
+from specola.storage.certificates import Certificates
 from specola.storage.changes import Change, Changes, Topic
 from specola.storage.computings import Computings
+from specola.storage.connections import Connections
 from specola.storage.feed import Feed
+from specola.storage.found import Found
+from specola.storage.keys import Keys
+from specola.storage.links import Links
 from specola.storage.people import People
 from specola.storage.sessions import Sessions
 from specola.storage.software import Catalogue
@@ -31,11 +36,16 @@ class Transaction:
         self.changes = Changes(session, clock=clock)
         self.people = People(session, self.changes)
         self.sessions = Sessions(session, self.changes)
+        self.keys = Keys(session, self.changes)
         self.attempts = Attempts(session)
         self.access = Access(session, self.changes)
+        self.certificates = Certificates(session, self.changes)
         self.software = Catalogue(session, self.changes)
         self.tasks = Tasks(session, self.changes)
+        self.found = Found(session, self.changes)
         self.computings = Computings(session, self.changes)
+        self.connections = Connections(session)
+        self.links = Links(session, self.changes)
 
 
 class Store:

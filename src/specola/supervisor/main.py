@@ -90,6 +90,7 @@ def _report(terminal: Console, settings: Settings, place: engines.Place) -> None
         ("database", database),
         ("engine", place.words),
         ("address", f"{settings.url} (listening on {settings.bind})"),
+        ("ssh", f"{settings.ssh_names[0]} port {settings.ssh_port}" if settings.ssh_port else "off"),
         ("web, gateway run as", account),
     )
     terminal.print(f"[bold]Specola {__version__}[/]")

@@ -1,4 +1,4 @@
-"""The data folder made ready: folders and their owners, the installation's id, its key, its tables."""
+"""The data folder made ready: folders and their owners, the installation's id, its keys, its tables."""
 
 import os
 import stat
@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from specola.authorities.ssh import SshAuthority
+from specola.authorities.tls import TlsAuthority
 from specola.clock import Clock
 from specola.config import Settings
 from specola.domain.errors import DataFolderError, PlatformRunningError
@@ -64,7 +66,10 @@ async def prepare(settings: Settings, clock: Clock) -> None:
             _close_to_others(folder, mode)
         (settings.data / "homes").mkdir(mode=0o711, exist_ok=True)
         _name(settings.data / "installation", clock)
-        Sealer.make(settings.data / "secrets" / "key")
+        sealer = Sealer.make(settings.data / "secrets" / "key")
+        installation = (settings.data / "installation").read_text().strip()
+        TlsAuthority.make(settings.data / "secrets" / "authority", sealer, installation=installation, now=clock.now())
+        SshAuthority(settings.data / "secrets", sealer).make()
         await migrate.upgrade(settings.database)
         _give(settings)
     except OSError as error:

@@ -8,18 +8,36 @@ import yaml
 
 from specola.domain.errors import Problem
 from specola.domain.sizes import format_size
-from specola.domain.software import Interface, Parameter, Release, Software
+from specola.domain.software import Activity, Interface, Parameter, Release, Software
 from specola.web.forms import Filled, read_pairs, write_pairs
 
 __all__ = ["INTERFACE", "PARAMETER", "faults_of", "grown", "rows", "shrunk", "to_form", "to_yaml"]
 
-INTERFACE = ("name", "port", "protocol", "open", "credential_way", "credential", "health", "expect", "ignore", "origin")
+INTERFACE = (
+    "name",
+    "port",
+    "protocol",
+    "open",
+    "credential_way",
+    "credential",
+    "health",
+    "expect",
+    "ignore",
+    "pings",
+    "origin",
+)
 PARAMETER = ("name", "title", "kind", "default", "choices", "minimum", "maximum")
 COLUMNS: Mapping[str, Sequence[str]] = {"interfaces": INTERFACE, "parameters": PARAMETER}
 ROW = re.compile(r"(?P<table>interfaces|parameters)\[(?P<index>[0-9]{1,3})\]")
 WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,15})")
 # Where a problem of the definition is shown, if the form has its field under another name.
-ELSEWHERE = {"health.path": "health", "health.expect": "expect", "activity.ignore": "ignore", "activity": "ignore"}
+ELSEWHERE = {
+    "health.path": "health",
+    "health.expect": "expect",
+    "activity.ignore": "ignore",
+    "activity.pings": "pings",
+    "activity": "ignore",
+}
 
 
 def rows(values: Mapping[str, str], table: str) -> list[int]:
@@ -98,6 +116,7 @@ def _interface_fields(interface: Interface) -> dict[str, str]:
         "health": health.path if health else "",
         "expect": health.expect if health else "",
         "ignore": ", ".join(interface.activity.ignore),
+        "pings": "" if interface.activity.pings == Activity().pings else str(interface.activity.pings),
         "origin": interface.origin.value,
     }
 
@@ -153,8 +172,7 @@ def _interface(form: Filled, number: int) -> dict[str, Any]:
         table["credential"] = {form[at + "credential_way"]: form[at + "credential"]}
     if form[at + "health"].strip() or form[at + "expect"].strip():
         table["health"] = _said({"path": form[at + "health"].strip(), "expect": form[at + "expect"].strip()})
-    if ignored := _words(form[at + "ignore"]):
-        table["activity"] = {"ignore": ignored}
+    table["activity"] = _said({"ignore": _words(form[at + "ignore"]), "pings": _number(form[at + "pings"])})
     table["open"] = "" if form[at + "open"].strip() == "/" else form[at + "open"].strip()
     table["origin"] = "" if form[at + "origin"] == "keep" else form[at + "origin"]
     return _said(table)

@@ -1,14 +1,19 @@
 """What our own pages on tasks' origins share: their headers, their files, and whom they are for."""
 
-from typing import Annotated
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any
 
 from fastapi import Header, Request
 from starlette.responses import Response
 
 from specola.domain.errors import MissingError
+from specola.domain.software import Interface
+from specola.domain.task import Task
+from specola.factory import Services
 from specola.web.look import look_of
 
-__all__ = ["HEADERS", "STATIC", "MarksHeader", "PersonHeader", "asset"]
+__all__ = ["HEADERS", "STATIC", "MarksHeader", "PersonHeader", "Shown", "Viewer", "Viewing", "asset"]
 
 STATIC = "/.specola/static/"
 HEADERS = {
@@ -27,6 +32,30 @@ PersonHeader = Annotated[str, Header(alias="x-specola-person")]
 """Id of the person, as the gateway says it."""
 MarksHeader = Annotated[str, Header(alias="x-specola-marks")]
 """What the person's right hangs on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a page is about: an interface of a task; `guest`: the visitor came by a link and may only look."""
+
+    task: Task
+    interface: Interface
+    guest: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """A page: its template, the script and the style it needs (plain names), what it shows, and its headers."""
+
+    template: str
+    script: str
+    style: str
+    context: Mapping[str, Any]
+    headers: Mapping[str, str] = field(default_factory=lambda: HEADERS)
+
+
+Viewing = Callable[[Services, Shown], Viewer]
+"""Chooses the page of an interface."""
 
 
 def asset(request: Request, name: str) -> Response:

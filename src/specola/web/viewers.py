@@ -1,73 +1,62 @@
 """Pages on the origins of interfaces that are no HTTP: a client in the browser, or how else each is reached."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import AsyncIterator, Mapping
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from specola.domain.errors import MissingError, UnauthenticatedError
-from specola.domain.software import TERMINAL, Interface, Protocol
-from specola.domain.task import Desired, Task, TaskState
+from specola.domain.link import GUEST
+from specola.domain.software import Protocol
 from specola.factory import Services
 from specola.storage.changes import Change, Topic
 from specola.web.commands import command_lines
-from specola.web.guests import HEADERS, STATIC, MarksHeader, PersonHeader, asset
+from specola.web.desktops import desktop
+from specola.web.guests import STATIC, MarksHeader, PersonHeader, Shown, Viewer, Viewing, asset
 from specola.web.live import BEAT_SECONDS, event_stream, feed_of, message
 from specola.web.look import look_of
 from specola.web.visitors import Wiring
 
-__all__ = ["declared", "is_reachable", "router"]
+__all__ = ["router"]
 
 router = APIRouter(prefix="/viewers/{task}/{interface}")
 
 
-@dataclass(frozen=True, slots=True)
-class Viewer:
-    """A page: its template, the script and the style it needs (plain names), and what it shows."""
-
-    template: str
-    script: str
-    style: str
-    context: Mapping[str, Any]
-
-
-def commands(services: Services, task: Task, interface: Interface) -> Viewer:
+def commands(services: Services, shown: Shown) -> Viewer:
     """Show how an interface without a client in the browser is reached."""
-    context = {"lines": command_lines(task, interface), "platform": services.addresses.url}
+    context = {"lines": command_lines(shown.task, shown.interface), "platform": services.addresses.url}
     return Viewer("viewers/commands.html", "viewer.js", "viewer.css", context)
 
 
-def terminal(services: Services, task: Task, interface: Interface) -> Viewer:
+def terminal(services: Services, shown: Shown) -> Viewer:
     """Show shells inside the task."""
-    del task, interface
+    del shown
     return Viewer("viewers/terminal.html", "terminal.js", "terminal.css", {"platform": services.addresses.url})
 
 
-VIEWERS: Mapping[Protocol, Callable[[Services, Task, Interface], Viewer]] = {Protocol.TERMINAL: terminal}
+VIEWERS: Mapping[Protocol, Viewing] = {Protocol.RFB: desktop, Protocol.TERMINAL: terminal}
 """Protocols with a client in the browser, and what chooses its page; all others show their command lines."""
 
 
 @router.get("/page")
 async def show_page(services: Wiring, request: Request, task: str, interface: str, person: PersonHeader) -> Response:
     """Show the page of an interface."""
-    found, which = await _found(services, person, task, interface)
+    shown = await _shown(services, person, task, interface)
     look = look_of(request)
-    viewer = VIEWERS.get(which.protocol, commands)(services, found, which)
+    viewer = VIEWERS.get(shown.interface.protocol, commands)(services, shown)
     html = look.render(
         viewer.template,
         {
-            "task": found,
-            "interface": which,
-            "reachable": is_reachable(found, which),
+            "task": shown.task,
+            "interface": shown.interface,
+            "reachable": await services.found.is_reachable(shown.task, shown.interface),
             "style": look.asset(STATIC, viewer.style),
             "script": look.asset(STATIC, viewer.script),
-            "mark": look.asset(STATIC, "mark.svg"),
+            "icon_file": look.asset(STATIC, "mark.svg"),
             **viewer.context,
         },
     )
-    return Response(html, media_type="text/html; charset=utf-8", headers=HEADERS)
+    return Response(html, media_type="text/html; charset=utf-8", headers=dict(viewer.headers))
 
 
 @router.get("/events")
@@ -75,8 +64,8 @@ async def follow(
     services: Wiring, request: Request, task: str, interface: str, person: PersonHeader, marks: MarksHeader = ""
 ) -> Response:
     """Send `over` once the interface cannot be reached any more, or the visitor has lost the right to it."""
-    found, which = await _found(services, person, task, interface)
-    events = _events(request, services, (found.id, which), person, frozenset(marks.split(",")))
+    shown = await _shown(services, person, task, interface)
+    events = _events(request, services, shown, person, frozenset(marks.split(",")))
     return event_stream(events, feed=feed_of(request), person=person)
 
 
@@ -87,9 +76,9 @@ async def get_asset(request: Request, name: str) -> Response:
 
 
 async def _events(
-    request: Request, services: Services, where: tuple[str, Interface], person: str, came_with: frozenset[str]
+    request: Request, services: Services, shown: Shown, person: str, came_with: frozenset[str]
 ) -> AsyncIterator[bytes]:
-    task, interface = where
+    task, interface = shown.task.id, shown.interface.name
     ended = False
 
     def concerns(change: Change) -> bool:
@@ -102,36 +91,29 @@ async def _events(
         while not ended:
             try:
                 # Asked anew each time, so that a page left open ends with its visitor's right to see it.
-                now, _ = await _found(services, person, task, interface.name)
+                now = await _shown(services, person, task, interface)
             except (UnauthenticatedError, MissingError):
                 break
-            if not is_reachable(now, interface):
+            if not await services.found.is_reachable(now.task, now.interface):
                 break
             yield b":\n\n"
             await wakes.wait(BEAT_SECONDS)
     yield message("", event="over")
 
 
-async def _found(services: Services, person: str, task: str, interface: str) -> tuple[Task, Interface]:
-    actor = await services.people.actor_of(person)
-    found = await services.tasks.get(actor, task)
-    which = declared(found, interface)
-    if which.protocol.opens_in_browser:
+async def _shown(services: Services, person: str, task: str, interface: str) -> Shown:
+    """Return what the page is about, to a person or, by a link's mark, to a guest: who sees only what it leads to."""
+    guest = person.startswith(GUEST)
+    if guest:
+        link, found = await services.links.shown(person)
+        which = found.release.interface(interface)
+        if which is None or (link.task, link.interface) != (task, interface):
+            raise MissingError("interface", interface)
+        which = found.release.interface(interface)
+    else:
+        actor = await services.people.actor_of(person)
+        found = await services.tasks.get(actor, task)
+        which = await services.found.interface(actor, found, interface)
+    if which is None or which.protocol.opens_in_browser:
         raise MissingError("page", interface)
-    return found, which
-
-
-def declared(task: Task, interface: str) -> Interface:
-    """Return an interface of a task, the platform's own among them. Raises MissingError."""
-    found = TERMINAL if interface == TERMINAL.name else task.release.interface(interface)
-    if found is None:
-        raise MissingError("interface", interface)
-    return found
-
-
-def is_reachable(task: Task, interface: Interface) -> bool:
-    """Tell whether an interface can be reached now."""
-    if task.state is not TaskState.RUNNING or task.desired is not Desired.RUNNING:
-        return False
-    state = task.interface(interface.name)
-    return interface is TERMINAL or (state is not None and state.ready)
+    return Shown(found, which, guest)

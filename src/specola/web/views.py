@@ -30,7 +30,7 @@ class Opening:
     @property
     def in_browser(self) -> bool:
         """Whether a browser can open it."""
-        return self.interface.protocol.opens_in_browser
+        return self.interface.protocol.shows_in_browser
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from typing import Annotated, TypeAlias
 
 from fastapi import Depends, Request
+from starlette.responses import Response
 
 from specola.api.cookies import give_session, take_session
 from specola.api.origins import SESSION_COOKIE
@@ -14,6 +15,7 @@ from specola.storage.changes import Change, Topic
 
 __all__ = [
     "SESSION_COOKIE",
+    "SHARED_COOKIE",
     "Administrator",
     "Origin",
     "Visitor",
@@ -21,10 +23,14 @@ __all__ = [
     "client_of",
     "ends",
     "give_session",
+    "give_shared",
     "local_path",
     "take_session",
+    "take_shared",
     "visitor_of",
 ]
+
+SHARED_COOKIE = "__Host-specola-shared"
 
 
 def services_of(request: Request) -> Services:
@@ -59,6 +65,18 @@ Wiring: TypeAlias = Annotated[Services, Depends(services_of)]
 Visitor: TypeAlias = Annotated[Actor, Depends(visitor_of)]
 Administrator: TypeAlias = Annotated[Actor, Depends(administrator_of)]
 Origin: TypeAlias = Annotated[Client, Depends(client_of)]
+
+
+def give_shared(response: Response, secret: str, *, seconds: int) -> None:
+    """Let a browser come back as the guest of a link, until the link ends."""
+    response.set_cookie(
+        SHARED_COOKIE, secret, max_age=max(1, seconds), path="/", secure=True, httponly=True, samesite="lax"
+    )
+
+
+def take_shared(response: Response) -> None:
+    """Forget what link a browser came by."""
+    response.delete_cookie(SHARED_COOKIE, path="/", secure=True, httponly=True, samesite="lax")
 
 
 def ends(change: Change, actor: Actor) -> bool:

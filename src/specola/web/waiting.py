@@ -8,7 +8,6 @@ from starlette.responses import RedirectResponse, Response
 
 from specola.domain.errors import MissingError, SpecolaError, UnauthenticatedError
 from specola.domain.person import Actor
-from specola.domain.software import TERMINAL
 from specola.domain.task import Task, TaskState
 from specola.factory import Services
 from specola.storage.changes import Change, Topic
@@ -16,7 +15,6 @@ from specola.web.guests import HEADERS, STATIC, MarksHeader, PersonHeader, asset
 from specola.web.live import BEAT_SECONDS, PACE_SECONDS, event_stream, feed_of, message
 from specola.web.look import Look, look_of
 from specola.web.steps import start_steps
-from specola.web.viewers import declared
 from specola.web.visitors import Wiring
 
 __all__ = ["router"]
@@ -55,7 +53,7 @@ async def follow(
     """Send the page's content as it changes, and `ready` in the end."""
     actor = await services.people.actor_of(person)
     found = await services.tasks.get(actor, task)
-    _ = declared(found, interface)
+    _ = await services.found.interface(actor, found, interface)
     events = _events(request, services, actor, found.id, interface, marks)
     return event_stream(events, feed=feed_of(request), person=actor.person.id)
 
@@ -100,20 +98,14 @@ async def _events(
             except (UnauthenticatedError, MissingError):
                 yield message("", event="ready")
                 return
-            if _is_ready(now, interface):
+            which = await services.found.interface(actor, now, interface) if now.is_live else None
+            if which is not None and await services.found.is_reachable(now, which):
                 yield message("", event="ready")
                 return
             yield message(html, event="state") if html != sent else b":\n\n"
             sent = html
             await asyncio.sleep(PACE_SECONDS)
             await wakes.wait(LINES_SECONDS if now.state is TaskState.STARTING else BEAT_SECONDS)
-
-
-def _is_ready(task: Task, interface: str) -> bool:
-    if interface == TERMINAL.name:
-        return task.state is TaskState.RUNNING
-    state = task.interface(interface)
-    return task.is_live and state is not None and state.ready
 
 
 async def _render(look: Look, services: Services, actor: Actor, name: str, interface: str) -> str:

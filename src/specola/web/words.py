@@ -8,6 +8,8 @@ from typing import Any
 from markupsafe import Markup
 
 from specola.domain.computing import Usage
+from specola.domain.connection import ConnectionKind
+from specola.domain.link import GUEST
 from specola.domain.software import Protocol
 from specola.domain.task import TaskState
 from specola.web import charts
@@ -35,6 +37,22 @@ PROTOCOL_WORDS: Mapping[Protocol, str] = {
     Protocol.TCP: "TCP",
     Protocol.SSH: "SSH",
 }
+KIND_WORDS: Mapping[ConnectionKind, str] = {
+    ConnectionKind.HTTP: "visit",
+    ConnectionKind.WEBSOCKET: "WebSocket",
+    ConnectionKind.TUNNEL: "TCP by WebSocket",
+    ConnectionKind.TLS: "TCP by TLS",
+    ConnectionKind.TERMINAL: "terminal",
+    ConnectionKind.DESKTOP: "desktop",
+    ConnectionKind.SSH: "SSH",
+    ConnectionKind.SFTP: "files by SSH",
+    ConnectionKind.FORWARD: "TCP by SSH",
+}
+REFUSALS: Mapping[str, str] = {
+    "sign_in": "unknown or ended sign-in",
+    "missing": "no right to this task",
+    "revoked": "right taken back meanwhile",
+}
 
 
 def state_word(state: TaskState) -> str:
@@ -45,6 +63,16 @@ def state_word(state: TaskState) -> str:
 def protocol_word(protocol: Protocol) -> str:
     """Return what an interface is to people."""
     return PROTOCOL_WORDS.get(protocol, protocol.value)
+
+
+def kind_word(kind: ConnectionKind) -> str:
+    """Return by what a task was reached, as people say it."""
+    return KIND_WORDS.get(kind, kind.value)
+
+
+def refusal_word(code: str) -> str:
+    """Return why a visitor was refused."""
+    return REFUSALS.get(code, code)
 
 
 def duration(seconds: float) -> str:
@@ -177,6 +205,13 @@ def twice(value: str) -> tuple[str, str]:
     return value, value
 
 
+def visitor_word(person: str | None, name: str | None) -> str:
+    """Say who came to a task: a person, or a guest by a link."""
+    if name or not person:
+        return name or "unknown"
+    return f"a guest, link {person.removeprefix(GUEST)}" if person.startswith(GUEST) else "somebody removed"
+
+
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "browser": browser,
     "between": between,
@@ -185,14 +220,17 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "duration": duration,
     "hue": hue,
     "initials": initials,
+    "kind_word": kind_word,
     "memory": memory,
     "moment": moment,
     "number": number,
     "protocol_word": protocol_word,
+    "refusal_word": refusal_word,
     "short_digest": short_digest,
     "since": since,
     "spark": spark,
     "state_word": state_word,
     "transfer": transfer,
     "twice": twice,
+    "visitor_word": visitor_word,
 }

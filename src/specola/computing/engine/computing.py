@@ -29,10 +29,11 @@ from specola.computing.engine.names import FILES, HELPER, LOADER, TASK, Names
 from specola.computing.engine.networks import Networks
 from specola.computing.engine.observing import Sample, ended, listed, measured
 from specola.computing.engine.placing import Parcel
+from specola.computing.engine.ports import Ports
 from specola.computing.engine.quirks import Memory
 from specola.computing.engine.reach import Reach
 from specola.computing.engine.registry import Registry
-from specola.computing.engine.sockets import HERE, listeners
+from specola.computing.engine.sockets import HERE, inside, listeners
 from specola.computing.engine.stream import ExecStream
 from specola.computing.engine.trial import run_trial
 from specola.computing.tcp import SocketStream
@@ -96,6 +97,7 @@ class EngineComputing:
         self._registry = Registry(reach)
         self._facts: Facts | None = None
         self._samples: dict[Handle, Sample] = {}
+        self._ports = Ports(self._engine, local=settings.is_local)
 
     async def probe(self, budget: Budget) -> Probe:
         """Ask the engine what it is; whether tasks can be kept from this host is looked at here."""
@@ -144,6 +146,7 @@ class EngineComputing:
         async with asking(self.name, seconds=self._settings.answer):
             await self._launcher.clear(task)
         self._samples.pop(handle, None)
+        self._ports.forget(handle)
 
     async def discover(self) -> Mapping[TaskId, Handle]:
         """Find the containers with this installation's label."""
@@ -152,7 +155,7 @@ class EngineComputing:
         return {one["Labels"][TASK]: Names.handle(one) for one in found if TASK in one["Labels"]}
 
     async def dial(self, handle: Handle, port: int) -> Stream:
-        """Connect to the container's own address or published port; else relay by the helper inside it.
+        """Connect to the container's own address or published port; else from inside its network; else by the helper in it.
 
         Many servers listen on the container's own loopback only. Then its address refuses, and a published port (of an
         engine without root) accepts and breaks off, so for the latter the kernel is asked first.
@@ -163,18 +166,25 @@ class EngineComputing:
                 if address is not None and await self._direct():
                     with contextlib.suppress(ConnectionRefusedError):
                         return await SocketStream.connect(*address)
+                # From inside, nothing need be known: what it refuses is looked for at other addresses.
+                with contextlib.suppress(ConnectionRefusedError):
+                    if near := await self._ports.connect(handle, "127.0.0.1", port):
+                        return near
                 where = await self._listeners(handle, port)
                 if where is not None and not where:
                     raise ComputingUnreachableError(self.name, f"nothing listens on port {port} of the task")
                 if address is not None and (where is None or where - HERE):
                     return await SocketStream.connect(*address)
-                return await ExecStream.open(self._engine, handle, [HELPER, "nc", "127.0.0.1", str(port)])
+                if near := await self._ports.connect(handle, inside(where), port):
+                    return near
+                return await ExecStream.open(self._engine, handle, [HELPER, "nc", inside(where), str(port)])
         except ContainerGoneError as error:
             raise ComputingUnreachableError(self.name, "the task is not running") from error
 
     async def close(self) -> None:
         """Close the connections to engine and registries; commands that run end."""
         await self._commands.close()
+        self._ports.close()
         await self._engine.close()
         await self._registry.close()
 
@@ -209,6 +219,11 @@ class EngineComputing:
         async with asking(self.name, seconds=self._settings.answer):
             found = await asyncio.gather(*(one(handle) for handle in handles))
         return {handle: usage for handle, usage in zip(handles, found, strict=True) if usage is not None}
+
+    async def listening(self, handles: Collection[Handle]) -> Mapping[Handle, Mapping[int, bool]]:
+        """Read the kernel's tables of the containers' networks, from here or by the helper inside."""
+        async with asking(self.name, seconds=self._settings.answer):
+            return await self._ports.look(handles)
 
     async def inspect_image(self, reference: str, budget: Budget) -> ImageDetails:
         """Read an image's details from the engine, or else from its registry."""

@@ -77,7 +77,7 @@ class Facts:
         complaint
             What the engine said when it did not run a trial container.
         """
-        abilities = {Capability.LOGS, Capability.USAGE, Capability.WATCH, Capability.IMAGES}
+        abilities = {Capability.LOGS, Capability.USAGE, Capability.WATCH, Capability.IMAGES, Capability.PORTS}
         if readable(settings.helper):
             abilities |= {Capability.EXECUTE, Capability.TERMINAL}
             if FileServer(settings.file_server).is_there:

@@ -1,15 +1,66 @@
 """Where a container's processes listen, as this machine's kernel tells."""
 
-from collections.abc import Iterable
+import sys
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
-__all__ = ["HERE", "listeners", "read"]
+from specola.computing.engine.diagnosis import Listener
+
+__all__ = ["HERE", "Process", "in_tables", "inside", "listeners", "open_ports", "read"]
 
 PROC = Path("/proc")
 # The state of a listening socket in the tables of proc(5), whose numbers are hexadecimal.
 LISTEN = "0A"
 # How the kernel prints 127.0.0.1 on little-endian machines, and the same in IPv6's form: only from inside.
 HERE = frozenset({"0100007F", "0000000000000000FFFF00000100007F"})
+TABLES = ("tcp", "tcp6")
+LOOPBACK = (IPv4Address("127.0.0.1"), IPv6Address("::1"))
+# Of the fields of proc_pid_stat(5) after the name, which ends with the last bracket: when the process started.
+START = 19
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process of this machine that cannot be taken for a later one with its number."""
+
+    number: int
+    started: str
+
+    @classmethod
+    def find(cls, number: int) -> "Process | None":
+        """Return the process of that number, unless it shares this process's own network or cannot be seen.
+
+        A number told by an engine that counts processes otherwise than this process names anything here, and the
+        listeners of this host must never be taken for a task's.
+        """
+        if number <= 0:
+            return None
+        try:
+            if _network(str(number)) == _network("self"):
+                return None
+            return cls(number, _started(number))
+        except OSError:
+            return None
+
+    def open_ports(self) -> Mapping[int, bool] | None:
+        """Return the ports listened to in its network (see `open_ports`); None: the process is gone."""
+        found: list[str] = []
+        try:
+            for name in TABLES:
+                found += _listening(PROC / str(self.number) / "net" / name)
+        except OSError:
+            return None
+        # Asked last: what was read before was its own.
+        return open_ports(in_tables(found)) if self.is_there() else None
+
+    def is_there(self) -> bool:
+        """Tell whether it has not ended."""
+        try:
+            return _started(self.number) == self.started
+        except OSError:
+            return False
 
 
 def listeners(process: int, port: int) -> frozenset[str] | None:
@@ -17,7 +68,7 @@ def listeners(process: int, port: int) -> frozenset[str] | None:
     if process <= 0:
         return None
     try:
-        tables = [(PROC / str(process) / "net" / name).read_text(encoding="ascii") for name in ("tcp", "tcp6")]
+        tables = [(PROC / str(process) / "net" / name).read_text(encoding="ascii") for name in TABLES]
     except OSError:
         return None
     return frozenset().union(*(read(table.splitlines()[1:], port) for table in tables))
@@ -32,3 +83,71 @@ def read(lines: Iterable[str], port: int) -> frozenset[str]:
         if state == LISTEN and int(number, 16) == port:
             found.add(address)
     return frozenset(found)
+
+
+def open_ports(listeners: Iterable[Listener]) -> Mapping[int, bool]:
+    """Return each port that is listened to, and whether on the loopback address alone.
+
+    What listens on another loopback address is passed over: so does the resolver that Docker puts into networks
+    (127.0.0.11), which is no program of the task.
+    """
+    found: dict[int, bool] = {}
+    for address, port in listeners:
+        here = address in LOOPBACK
+        if here or not address.is_loopback:
+            found[port] = here and found.get(port, True)
+    return found
+
+
+def in_tables(lines: Iterable[str]) -> Iterator[Listener]:
+    """Read lines of `/proc/net/tcp` and `tcp6`, headings among them: who listens."""
+    for line in lines:
+        fields = line.split(None, 4)
+        if len(fields) > 3 and fields[3] == LISTEN:
+            address, _, port = fields[1].partition(":")
+            yield _address(address), int(port, 16)
+
+
+def inside(addresses: Collection[str] | None) -> str:
+    """Return where a connection from inside the container goes: loopback, unless only another address is listened to."""
+    found = sorted(map(_address, addresses or ()), key=str)
+    if not found or any(one.is_unspecified or one == LOOPBACK[0] for one in found):
+        return str(LOOPBACK[0])
+    return str(found[0])
+
+
+def _address(text: str) -> IPv4Address | IPv6Address:
+    """Read an address as the kernel prints it: words of four bytes, each in the machine's order."""
+    packed = b"".join(
+        int(text[at : at + 8], 16).to_bytes(4, sys.byteorder)  # the words are printed as numbers
+        for at in range(0, len(text), 8)
+    )
+    if len(packed) == 4:
+        return IPv4Address(packed)
+    address = IPv6Address(packed)
+    return address.ipv4_mapped or address
+
+
+def _listening(table: Path) -> list[str]:
+    found = []
+    try:
+        with table.open(encoding="ascii") as lines:
+            next(lines, None)
+            for line in lines:
+                # The kernel tells those that listen first, so thousands of connections need not be read.
+                if line.split(None, 4)[3] != LISTEN:
+                    break
+                found.append(line)
+    except FileNotFoundError:
+        # A machine without IPv6 has one table. Both are gone together with the process, which is looked at in the end.
+        return []
+    return found
+
+
+def _network(process: str) -> int:
+    return (PROC / process / "ns" / "net").stat().st_ino
+
+
+def _started(process: int) -> str:
+    stat = (PROC / str(process) / "stat").read_text(encoding="utf-8", errors="replace")
+    return stat.rpartition(")")[2].split()[START]

@@ -68,6 +68,7 @@ class MemoryComputing:
                         Capability.USAGE,
                         Capability.WATCH,
                         Capability.IMAGES,
+                        Capability.PORTS,
                         Capability.DIRECT_TCP,
                     }
                 ),
@@ -122,7 +123,7 @@ class MemoryComputing:
         """Connect to the listener that stands for a container's port."""
         self._ask()
         container = self._world.containers.get(handle)
-        address = container.observation().addresses.get(port) if container else None
+        address = (container.addresses | container.inside).get(port) if container else None
         if address is None:
             raise ComputingUnreachableError(self.name, f"nothing listens on port {port}")
         return await SocketStream.connect(*address)
@@ -168,6 +169,15 @@ class MemoryComputing:
                 received=container.traffic.received,
                 sent=container.traffic.sent,
             )
+            for one in handles
+            if (container := self._world.containers.get(one)) and container.phase is Phase.RUNNING
+        }
+
+    async def listening(self, handles: Collection[Handle]) -> Mapping[Handle, Mapping[int, bool]]:
+        """Tell the ports of each container; those opened inside it alone are its loopback's."""
+        self._ask()
+        return {
+            one: {port: port in container.inside for port in container.listeners}
             for one in handles
             if (container := self._world.containers.get(one)) and container.phase is Phase.RUNNING
         }

@@ -10,7 +10,7 @@ from datetime import datetime
 from specola.clock import Clock
 from specola.computing.memory.commands import MemoryCommand
 from specola.computing.memory.images import IMAGES, Script
-from specola.computing.memory.serving import Counter, Listener
+from specola.computing.memory.serving import Counter, Listener, Serve
 from specola.domain.computing import Handle, ImageDetails, Launch, LogLine, Observation, Phase
 from specola.domain.task import TaskId
 
@@ -38,6 +38,7 @@ class Container:
     listeners: dict[int, Listener] = field(default_factory=dict)
     addresses: dict[int, tuple[str, int]] = field(default_factory=dict)
     commands: set[MemoryCommand] = field(default_factory=set)
+    inside: dict[int, tuple[str, int]] = field(default_factory=dict)
     traffic: Counter = field(default_factory=Counter)
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
@@ -60,7 +61,7 @@ class World:
     """The state of computings of kind `memory`. It outlives their instances, as an engine outlives its clients.
 
     Tests script it: which images there are and what they do (`know`), whether it answers (`reachable`), when a held
-    launch may go on (`let_go`), what a container writes (`say`) and when it dies behind the platform's back (`kill`).
+    launch may go on (`let_go`), what a container writes (`say`), on which other ports it listens (`listen`, `hush`) and when it dies behind the platform's back (`kill`).
     """
 
     def __init__(self, clock: Clock | None = None) -> None:
@@ -107,6 +108,20 @@ class World:
             container.lines.append(LogLine(at=self.clock.now(), stream=stream, text=text))
             container.changed.notify_all()
 
+    async def listen(self, handle: Handle, port: int, serve: Serve, *, loopback: bool = True) -> None:
+        """Let a program in a container listen on one more port, on its own loopback alone or on all its addresses."""
+        container, listener = self.containers[handle], Listener(serve)
+        address = await listener.open()
+        container.listeners[port] = listener
+        (container.inside if loopback else container.addresses)[port] = address
+
+    def hush(self, handle: Handle, port: int) -> None:
+        """Let the program that listens on a port of a container end."""
+        container = self.containers[handle]
+        container.listeners.pop(port).close()
+        container.inside.pop(port, None)
+        container.addresses.pop(port, None)
+
     async def kill(self, handle: Handle, *, exit_code: int = 137, reason: str = "", sentence: str = "") -> None:
         """Let a container end, as if from outside the platform; silent if it has ended."""
         container = self.containers[handle]
@@ -118,6 +133,7 @@ class World:
         container.addresses.clear()
         for command in list(container.commands):
             await command.cut(KILLED)
+        container.inside.clear()
         async with container.changed:
             container.phase, container.ended = Phase.ENDED, self.clock.now()
             container.exit_code, container.reason, container.sentence = exit_code, reason, sentence

@@ -11,6 +11,7 @@ __all__ = [
     "DatabaseUnavailableError",
     "KeyFileError",
     "LocalPortError",
+    "NoTlsError",
     "PlatformRunningError",
     "PlatformUnreachableError",
     "PortError",
@@ -180,4 +181,16 @@ class PlatformUnreachableError(SpecolaError):
         super().__init__(
             f"The platform at {url} does not answer: {detail}.",
             hint="Check the address (specola login URL) and whether the platform is running.",
+        )
+
+
+class NoTlsError(ConflictError):
+    """Nothing is reached by TLS name, since the gateway itself speaks no TLS."""
+
+    code = "no_tls"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Tasks are not reached by TLS name here: the platform's gateway does not speak TLS itself.",
+            hint="Use an SSH or WebSocket forwarding, or ask an administrator about tls_cert and tls_key.",
         )

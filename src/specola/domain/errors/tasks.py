@@ -7,6 +7,7 @@ __all__ = [
     "ArchiveError",
     "BudgetExhaustedError",
     "LaunchError",
+    "LinkEndedError",
     "NoSpaceError",
     "NotReadyError",
     "RevokedError",
@@ -86,6 +87,19 @@ class WaitError(SpecolaError):
         super().__init__(
             f"“{task}” is still {state} after {seconds:g} s.",
             hint=f"It goes on by itself; look again: specola show {task}",
+        )
+
+
+class LinkEndedError(SpecolaError):
+    """A link that was given away does not let anybody in any more, or never did."""
+
+    code = "link_ended"
+    kind = Kind.MISSING
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This link is unknown, too old or taken back, or what it showed has ended.",
+            hint="Ask whoever gave it to you for another one.",
         )
 
 

@@ -18,6 +18,7 @@ __all__ = [
     "expect_fault",
     "home_fault",
     "homepage_fault",
+    "ignored_fault",
     "image_fault",
     "interface_name_fault",
     "parameter_name_fault",
@@ -35,12 +36,14 @@ VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 LONGEST_INTERFACE = 63 - len("--") - 12
 TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, 5.6.2
 QUERY_NAME = re.compile(r"[A-Za-z0-9._~-]+")
+METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 VISIBLE = re.compile(r"[\x20-\x7e]*")
 # Headers by which a message is framed or routed, or which the gateway itself has to control (RFC 9110, 7.6.1).
 OURS = re.compile(
     r"connection|content-(length|encoding|type)|cookie|expect|host|keep-alive|origin|proxy-.*|referer|sec-.*|te|trailer"
     r"|transfer-encoding|upgrade|x-forwarded-.*"
 )
+RESERVED = re.compile(r"port-[0-9]+")
 BRACED = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.]*)\}")
 RANGE = re.compile(r"\s*([1-5][0-9]{2})\s*(?:-\s*([1-5][0-9]{2})\s*)?")
 
@@ -62,6 +65,8 @@ def interface_name_fault(name: str) -> str | None:
         return f"the name of an interface has at most {LONGEST_INTERFACE} characters, this one has {len(name)}"
     if name == TERMINAL.name:
         return f"“{name}” is the terminal that the platform gives every task; choose another name"
+    if RESERVED.fullmatch(name):
+        return f"“{name}” is what the platform calls a port that it finds in a running task; choose another name"
     return None
 
 
@@ -130,6 +135,14 @@ def request_path_fault(path: str) -> str | None:
     if not VISIBLE.fullmatch(path) or " " in path:
         return "this has characters that cannot stand in an address; write them with %"
     return None
+
+
+def ignored_fault(text: str) -> str | None:
+    """Check a path whose requests are no use, with or without a method before it."""
+    method, _, path = text.rpartition(" ")
+    if method and method not in METHODS:
+        return f"“{method[:40]}” is no method; write a path, or for example GET {path[:40]}"
+    return request_path_fault(path)
 
 
 def expect_fault(text: str) -> str | None:

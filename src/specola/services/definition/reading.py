@@ -38,6 +38,8 @@ RELEASE_KEYS = (
 )
 MEBIBYTE = 1024**2
 MOST_INTERFACES = 32
+LARGEST_PING = 125
+"""Bytes; messages up to this size have the shortest head (RFC 6455, 5.2)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,7 +221,11 @@ def _activity(fields: Fields) -> Activity:
     below = fields.child("activity")
     if below is None:
         return Activity()
-    activity = Activity(ignore=below.texts("ignore", check=checks.request_path_fault))
+    usual = Activity()
+    activity = Activity(
+        ignore=below.texts("ignore", check=checks.ignored_fault),
+        pings=below.whole("pings", usual.pings, low=0, high=LARGEST_PING),
+    )
     below.finish()
     return activity
 

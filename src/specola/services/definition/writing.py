@@ -87,8 +87,10 @@ def _interface(interface: Interface) -> dict[str, Any]:
         table["credential"] = {interface.credential.way.value: interface.credential.template}
     if interface.health is not None:
         table["health"] = {"path": interface.health.path, "expect": interface.health.expect}
-    if interface.activity.ignore:
-        table["activity"] = {"ignore": list(interface.activity.ignore)}
+    if interface.activity != usual.activity:
+        activity = {"ignore": list(interface.activity.ignore), "pings": interface.activity.pings}
+        shown = ("ignore", "pings") if interface.activity.pings != usual.activity.pings else ("ignore",)
+        table["activity"] = {key: activity[key] for key in shown if activity[key] != []}
     if interface.origin is not usual.origin:
         table["origin"] = interface.origin.value
     return table

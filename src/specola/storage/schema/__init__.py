@@ -1,6 +1,31 @@
 """The tables. Importing this package fills `Base.metadata`, which the migrations are compared with."""
 
-from specola.storage.schema import access, change, computings, people, software, tasks
+from specola.storage.schema import (
+    access,
+    certificates,
+    change,
+    computings,
+    connections,
+    found,
+    keys,
+    links,
+    people,
+    software,
+    tasks,
+)
 from specola.storage.schema.base import Base
 
-__all__ = ["Base", "access", "change", "computings", "people", "software", "tasks"]
+__all__ = [
+    "Base",
+    "access",
+    "certificates",
+    "change",
+    "computings",
+    "connections",
+    "found",
+    "keys",
+    "links",
+    "people",
+    "software",
+    "tasks",
+]

@@ -2,10 +2,22 @@
 
 from fastapi import APIRouter
 
-from specola.web.pages import account, administration, authorize, editor, home, sign_in, software, task_verbs, tasks
+from specola.web.pages import (
+    account,
+    administration,
+    authorize,
+    editor,
+    found,
+    home,
+    links,
+    sign_in,
+    software,
+    task_verbs,
+    tasks,
+)
 
 __all__ = ["router"]
 
 router = APIRouter()
-for part in (sign_in, home, editor, software, tasks, task_verbs, account, administration, authorize):
+for part in (sign_in, home, editor, software, tasks, task_verbs, links, found, account, administration, authorize):
     router.include_router(part.router)

@@ -1,4 +1,4 @@
-"""One's own account: name, password, tokens for programs, signed-in browsers."""
+"""One's own account: name, password, tokens for programs, SSH keys, signed-in browsers."""
 
 from typing import Any
 
@@ -80,6 +80,26 @@ async def revoke_token(services: Wiring, actor: Visitor, token: str) -> Response
     return RedirectResponse("/account#tokens", status_code=303)
 
 
+@router.post("/account/keys")
+async def add_key(request: Request, services: Wiring, actor: Visitor) -> Response:
+    """Add a public key."""
+    form = await read_form(request)
+    try:
+        await services.keys.add(actor, form["key"], title=form["title"].strip())
+    except SpecolaError as error:
+        # What was pasted may be a private key: it is not shown again.
+        kept = Filled(values={"title": form["title"]}).refused(error)
+        return await _account(request, services, actor, part="key", form=kept)
+    return RedirectResponse("/account#keys", status_code=303)
+
+
+@router.post("/account/keys/{key}/remove")
+async def remove_key(services: Wiring, actor: Visitor, key: str) -> Response:
+    """Remove a public key, and close what is open by it."""
+    await services.keys.remove(actor, key)
+    return RedirectResponse("/account#keys", status_code=303)
+
+
 @router.post("/account/sessions/{session}/end")
 async def end_session(services: Wiring, actor: Visitor, session: str) -> Response:
     """Sign another browser out."""
@@ -96,6 +116,7 @@ async def _account(
     form: Filled | None = None,
     secret: str = "",
 ) -> Response:
+    settings = services.settings
     context: dict[str, Any] = {
         "part": part,
         "form": form or Filled(),
@@ -103,10 +124,12 @@ async def _account(
         "done": request.query_params.get("done", ""),
         "tokens": await services.people.tokens(actor),
         "sessions": await services.people.sessions(actor),
+        "keys": await services.keys.of(actor),
+        "known_hosts": services.keys.known_hosts(settings.ssh_names, settings.ssh_port) if settings.ssh_port else "",
         "lives": LIVES,
         "scopes": [(scope, words) for scope, words in SCOPE_WORDS.items() if actor.may(scope)],
         "usual": USUAL,
-        "url": services.settings.url,
+        "url": settings.url,
         "now": services.clock.now(),
     }
     refused = form is not None and (form.error or form.faults)

@@ -98,7 +98,7 @@ async def delete(services: Wiring, actor: Visitor, name: str) -> Response:
 def start_address(services: Services, task: Task) -> str:
     """Return where somebody who has just started a task goes: its first web interface, else its page here."""
     for interface in task.release.interfaces:
-        if interface.protocol.opens_in_browser:
+        if interface.protocol.shows_in_browser:
             return services.tasks.address(task, interface)
     return f"/tasks/{task.id}"
 

@@ -10,9 +10,10 @@ from starlette.responses import Response, StreamingResponse
 from specola.domain.computing import LogLine
 from specola.domain.errors import MissingError, SpecolaError
 from specola.domain.person import Actor
-from specola.domain.task import TaskState
+from specola.domain.task import Task, TaskState
 from specola.factory import Services
 from specola.storage.changes import Change, Topic
+from specola.web.found import found_views
 from specola.web.live import batches, event_stream, feed_of, fragments, message, swap
 from specola.web.look import Look, look_of
 from specola.web.steps import start_steps
@@ -21,11 +22,12 @@ from specola.web.visitors import Visitor, Wiring, ends, visitor_of
 
 __all__ = ["router", "show_tab"]
 
-TABS = ("overview", "interfaces", "logs", "record")
+TABS = ("overview", "interfaces", "connections", "logs", "record")
 USE_SECONDS = 3.0
 FAILED_LINES = 30
 PATIENCE_SECONDS = 2.0
 MOST_LINES = 2000
+STANDARD_PORT = 22
 
 router = APIRouter()
 
@@ -50,6 +52,15 @@ async def show_overview(request: Request, services: Wiring, actor: Visitor, name
 async def show_interfaces(request: Request, services: Wiring, actor: Visitor, name: str) -> Response:
     """Show the ways into a task."""
     return await show_tab(request, services, actor, name, "interfaces")
+
+
+@router.get("/tasks/{name}/connections")
+async def show_connections(
+    request: Request, services: Wiring, actor: Visitor, name: str, cursor: str | None = None
+) -> Response:
+    """Show who reached a task."""
+    context = await _context(services, actor, name, "connections", cursor=cursor)
+    return look_of(request).page(request, "tasks/task.html", actor=actor, tabs=TABS, **context)
 
 
 @router.get("/tasks/{name}/logs")
@@ -141,7 +152,9 @@ async def show_tab(
     return look_of(request).page(request, "tasks/task.html", actor=actor, tabs=TABS, **{**context, "shown": shown})
 
 
-async def _context(services: Services, actor: Actor, name: str, tab: str) -> dict[str, Any]:
+async def _context(
+    services: Services, actor: Actor, name: str, tab: str, *, cursor: str | None = None
+) -> dict[str, Any]:
     task = await services.tasks.get(actor, name)
     (view,) = await task_views(services, actor, [task])
     events = await services.tasks.events(actor, task.id)
@@ -155,7 +168,26 @@ async def _context(services: Services, actor: Actor, name: str, tab: str) -> dic
         "now": services.clock.now(),
         "shown": None,
         "mine": task.owner == actor.person.id,
+        "found": await found_views(services, actor, task),
+        "paged": cursor is not None,
+        "use": await services.uses.of(actor, task.id, usage=view.usage) if tab == "overview" else None,
+        **(await _connections(services, actor, task.id, cursor) if tab == "connections" else {}),
+        "ssh": _ssh(services, task),
     }
+
+
+async def _connections(services: Services, actor: Actor, task: str, cursor: str | None) -> dict[str, Any]:
+    page = await services.connections.list(actor, task, cursor=cursor)
+    return {"connections": page.connections, "earlier": page.cursor}
+
+
+def _ssh(services: Services, task: Task) -> str:
+    """Return the command line that opens a shell in a task; empty where there is no way to."""
+    settings = services.settings
+    if not settings.ssh_port or not task.is_live:
+        return ""
+    port = f" -p {settings.ssh_port}" if settings.ssh_port != STANDARD_PORT else ""
+    return f"ssh {task.id}@{settings.ssh_names[0]}{port}"
 
 
 def _wants_lines(state: TaskState, tab: str) -> bool:
