@@ -32,7 +32,8 @@ class House:
         self.computing = open_computing("memory", name="here", settings={}, context=self.context)
         self.directory = Directory(lambda *_: self.computing)
         self.sessions = Sessions(self.directory, clock)
-        self.server = TerminalServer(self.sessions)
+        self.used: list[tuple[str, str]] = []
+        self.server = TerminalServer(self.sessions, used=lambda task, person: self.used.append((task, person)))
         self.task = ""
         self.handle = ""
         self.pages: list[Page] = []
@@ -96,6 +97,18 @@ async def test_shell_answers_follows_the_size_and_tells_its_end(house: House) ->
     await page.shows("40 120\r\n")
     await page.type("exit 7\r")
     assert await page.ended() == 7
+
+
+async def test_keys_are_use_and_what_a_page_says_by_itself_is_not(house: House) -> None:
+    page, _ = await house.shell()
+    await page.say("resize", columns=90, rows=30)
+    await page.say("shown", offset=page.offset)
+    await page.say("list")
+    _ = await page.told("sessions")
+    assert house.used == []
+    await page.type("echo x\r")
+    await page.shows("x\r\n")
+    assert house.used == [(house.task, "ann")]
 
 
 async def test_window_that_comes_back_gets_what_it_lacks_and_nothing_twice(house: House) -> None:

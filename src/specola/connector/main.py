@@ -21,6 +21,7 @@ from specola.connector.ssh.main import serve_ssh
 from specola.connector.telling import telling_found
 from specola.connector.terminal import Sessions, TerminalServer
 from specola.connector.terminal.server import HEAD_BYTES
+from specola.domain.software import TERMINAL
 from specola.installation import computing_context
 from specola.lifetime import asked_to_end
 from specola.listening import bind, listener
@@ -42,7 +43,9 @@ async def serve(settings: Settings, *, context: Context, stop: asyncio.Event) ->
     sampler = Sampler(directory)
     records = records_at(settings.internal_socket, clock=context.clock)
     relays = Relays(settings.streams, directory, owner=settings.run_as)
-    terminals = TerminalServer(Sessions(directory, context.clock))
+    terminals = TerminalServer(
+        Sessions(directory, context.clock), used=lambda task, person: records.note_use(task, TERMINAL.name, person)
+    )
     server = listener(create_app(DirectConnector(directory, sampler)))
     parts = [
         Follower(settings.internal_socket, directory).run(),

@@ -104,7 +104,8 @@ class Hub:
             task=task,
             lease=lease,
             record=None if visit is None else self.visits.beside(visit, kind),
-            used=carry.used,
+            # The connector tells which of a terminal's messages are keys.
+            used=carry.used and kind is not ConnectionKind.TERMINAL,
             frames=Frames(decision.activity.pings) if websocket and decision else None,
             forget=self.tunnels.discard,
         )

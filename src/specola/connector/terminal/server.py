@@ -3,12 +3,14 @@
 import asyncio
 import contextlib
 import re
+from collections.abc import Callable
 from http import HTTPStatus
 
 import structlog
 
 from specola.connector.terminal.sessions import Sessions
 from specola.connector.terminal.window import Window
+from specola.domain.task import TaskId
 from specola.websocket import accept_key
 
 __all__ = ["HEAD_BYTES", "TerminalServer"]
@@ -19,10 +21,18 @@ NAME = re.compile(r"[0-9a-z]{1,64}")
 
 
 class TerminalServer:
-    """Reads who somebody is from what the gateway says, since nobody else can open the socket."""
+    """Reads who somebody is from what the gateway says, since nobody else can open the socket.
 
-    def __init__(self, sessions: Sessions) -> None:
+    Parameters
+    ----------
+    used
+        Called with task and person for keys that somebody pressed; the gateway, which keeps the record of the connection,
+        cannot tell them from what a page says by itself.
+    """
+
+    def __init__(self, sessions: Sessions, *, used: Callable[[TaskId, str], None]) -> None:
         self._sessions = sessions
+        self._used = used
         self._windows: set[asyncio.Task[None]] = set()
         self._logger = structlog.stdlib.get_logger("specola.connector")
 
@@ -63,5 +73,5 @@ class TerminalServer:
         answer = ("HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade")
         accepted = f"Sec-WebSocket-Accept: {accept_key(key)}"
         writer.write("\r\n".join((*answer, accepted)).encode() + b"\r\n\r\n")
-        # Where connections are put on record, a window begins and ends here.
-        await Window(self._sessions, person, task, reader, writer).serve()
+        window = Window(self._sessions, person, task, (reader, writer), used=lambda: self._used(task, person))
+        await window.serve()

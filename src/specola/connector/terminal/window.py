@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 
 from specola import websocket
 from specola.connector.terminal import messages
@@ -51,14 +52,15 @@ class Window:
         sessions: Sessions,
         person: str,
         task: TaskId,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
+        connection: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+        *,
+        used: Callable[[], None],
     ) -> None:
         self._sessions = sessions
         self._person = person
         self._task = task
-        self._reader = reader
-        self._writer = writer
+        self._reader, self._writer = connection
+        self._used = used
         self._session: Session | None = None
         self._view: View | None = None
         self._size: WindowSize | None = None
@@ -90,6 +92,7 @@ class Window:
             self._writer.write(frame(websocket.PONG, payload))
         elif kind == BINARY:
             if self._session is not None:
+                self._used()
                 await self._session.type(payload)
         else:
             try:
