@@ -31,6 +31,7 @@ BESIDE_PICTURE = (120, 400)
 COLOR_MENU_SHOWN = (440, 70)
 PICTURE = (400, 270, 480, 470)
 DIALOG = (510, 340, 180, 190)
+FIELD, FIELD_TEXT = (850, 593), (504, 587, 120, 12)
 FROM_OUTSIDE = "text that came from outside, 5\u00d75 \u2192 25"
 FROM_INSIDE = "text that came from inside: \u03b1 = 201.9\u00b0"
 # What a guest's viewer would have to send to open DS9's dialog: a press on File, then Ctrl+O.
@@ -221,6 +222,16 @@ async def opens_a_file(screen: Screen, platform: Installed) -> None:
         lists = await screen.look(*DIALOG)
         return lists.mean > 245 and lists.coloured < 0.02
 
+    async def marked() -> bool:
+        return (await screen.look(*FIELD_TEXT)).coloured > 0.3
+
+    async def empty() -> bool:
+        return (await screen.look(*FIELD_TEXT)).spread < 10
+
+    async def filled() -> bool:
+        text = await screen.look(*FIELD_TEXT)
+        return text.spread > 20 and text.coloured < 0.1
+
     async def ramp() -> bool:
         left, right = await screen.look(520, 500, 20, 20), await screen.look(740, 500, 20, 20)
         return right.mean - left.mean > 40
@@ -231,8 +242,12 @@ async def opens_a_file(screen: Screen, platform: Installed) -> None:
     await page.get_by_label("The desktop's clipboard").fill("/home/person/ramp.fits")
     await page.keyboard.press("Escape")
     await expect(page.locator("#screen canvas")).to_be_focused()
-    for keys in ("Control+/", "Backspace", "Control+v", "Enter"):
+    await screen.press(*FIELD)
+    # Each key once what the one before does is seen: a dialog that has just opened may not listen yet.
+    for keys, seen in (("Control+/", marked), ("Backspace", empty), ("Control+v", filled)):
         await page.keyboard.press(keys)
+        await screen.until(seen, what=f"what {keys} does")
+    await page.keyboard.press("Enter")
     await screen.until(ramp, what="the picture of the file that was opened")
 
 
