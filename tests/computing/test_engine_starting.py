@@ -2,15 +2,18 @@
 
 import asyncio
 import os
+import socket
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
 from aiodocker.exceptions import DockerError
 
+from specola.computing.engine.diagnosis import Diagnosis
 from specola.computing.engine.entering import connect
 from specola.computing.engine.errors import ContainerGoneError, NameInUseError, translated
 from specola.computing.engine.quirks import Memory, Quirks, lacking
-from specola.computing.engine.sockets import HERE, Process, inside, listeners, open_ports, read
+from specola.computing.engine.sockets import HERE, Process, in_tables, inside, listeners, open_ports, read
 from specola.computing.engine.trial import image_archive
 from specola.domain.errors import ComputingUnreachableError, LaunchError, NoSpaceError
 
@@ -63,7 +66,24 @@ def test_ports_are_read_with_whether_only_loopback_reaches_them() -> None:
         "cat: can't open '/proc/net/tcp6': No such file or directory",
         "",
     ]
-    assert open_ports(lines) == {8000: True, 8001: False, 8003: True, 9000: False, 9001: False, 9002: True}
+    assert open_ports(in_tables(lines)) == {8000: True, 8001: False, 8003: True, 9000: False, 9001: False, 9002: True}
+
+
+def test_kernel_tells_who_listens_and_nothing_else() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as here,
+        socket.create_server(("", 0)) as anywhere,
+        socket.create_connection(here.getsockname()) as visitor,
+    ):
+        diagnosis = Diagnosis(Diagnosis.open())
+        for _ in range(2):
+            found = diagnosis.listeners()
+            assert (IPv4Address("127.0.0.1"), here.getsockname()[1]) in found
+            assert (IPv4Address(0), anywhere.getsockname()[1]) in found
+            assert visitor.getsockname()[1] not in {port for _, port in found}
+        diagnosis.close()
+        with pytest.raises(OSError, match="file descriptor"):
+            diagnosis.listeners()
 
 
 def test_connection_inside_goes_where_somebody_listens() -> None:

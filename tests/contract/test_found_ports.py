@@ -96,7 +96,7 @@ async def test_host_is_asked_for_a_container_only_once_while_it_runs(engine: Eng
     # An engine that cannot be asked any more does not matter.
     await engine.engine.close()
     assert await shows()
-    ports.forget(handle)
+    ports.close()
 
 
 async def test_nothing_is_started_inside_to_reach_loopback_from_this_host(engine: EnginePlace) -> None:
@@ -119,6 +119,8 @@ async def test_nothing_is_started_inside_to_reach_loopback_from_this_host(engine
     await engine.kill(handle)
     await engine.ended(handle)
     assert await ports.connect(handle, "127.0.0.1", 9800) is None
+    assert await ports.look([handle]) == {}
+    ports.close()
 
 
 async def processes(engine: EnginePlace, handle: str) -> list[str]:

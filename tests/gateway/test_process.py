@@ -7,20 +7,23 @@ import signal
 import ssl
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from specola.authorities.tls import TlsAuthority
 from specola.config import Settings
 from specola.websocket import head
-from tests.support.certificates import make_certificate
+from tests.support.certificates import client_files, make_certificate
 from tests.support.peers import Peer, Task, plain
 from tests.support.ports import free_port
 from tests.support.sockets import handshake
 from tests.support.stage import COOKIE, HOST, ORIGIN, request
-from tests.support.web_side import WebSide
+from tests.support.web_side import TASK, WebSide
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -66,10 +69,10 @@ class Running:
 
 
 @asynccontextmanager
-async def gateway(folder: Path, **more: str) -> AsyncIterator[Running]:
+async def gateway(folder: Path, *, known: Mapping[str, Any] | None = None, **more: str) -> AsyncIterator[Running]:
     port = free_port()
     folder.chmod(0o755)
-    web = WebSide(settings=Settings(data=folder), cookies={COOKIE: "ada"})
+    web = WebSide(settings=Settings(data=folder), cookies={COOKIE: "ada"}, **(known or {}))
     async with web.serving():
         for path in (folder / "run", web.settings.internal_socket, web.settings.web_socket):
             path.chmod(0o777)
@@ -136,7 +139,11 @@ async def test_a_gigabyte_each_way_through_a_tunnel_in_little_memory(short_path:
 
 async def test_tls_with_a_certificate_that_is_renewed(short_path: Path) -> None:
     certificate, key = make_certificate(short_path, "first.test")
-    files = {"TLS_CERT": str(certificate), "TLS_KEY": str(key), "RUN_AS": "root" if os.geteuid() == 0 else "nobody"}
+    files: dict[str, Any] = {
+        "TLS_CERT": str(certificate),
+        "TLS_KEY": str(key),
+        "RUN_AS": "root" if os.geteuid() == 0 else "nobody",
+    }
     context = ssl.create_default_context(cafile=str(certificate))
     context.check_hostname = False
     async with gateway(short_path, **files) as running:
@@ -157,6 +164,40 @@ async def test_tls_with_a_certificate_that_is_renewed(short_path: Path) -> None:
         renewed.check_hostname = False
         visitor = await running.visitor(renewed)
         visitor.close()
+
+
+async def test_every_process_asks_for_certificates_by_name(short_path: Path) -> None:
+    certificate, key = make_certificate(short_path, "platform.test", "*.tasks.test")
+    authority = TlsAuthority.fresh(installation="test", now=datetime.now(UTC))
+    client = client_files(short_path, authority)
+    context = ssl.create_default_context(cafile=str(certificate))
+    context.load_cert_chain(client.certificate, client.key)
+    async with Task.listening(echoing) as task:
+        known = {
+            "authority": authority.certificate,
+            "certificates": {client.serial: "ada"},
+            "interfaces": {(TASK, "raw"): {"protocol": "tcp", "endpoint": task.endpoint}},
+        }
+        files: dict[str, Any] = {
+            "TLS_CERT": str(certificate),
+            "TLS_KEY": str(key),
+            "TASKS_DOMAIN": "tasks.test",
+        }
+        async with gateway(short_path, known=known, GATEWAYS="2", **files) as running:
+            await running.web.until(lambda: running.web.followers == 2)
+            for _ in range(10):
+                opened = await asyncio.open_connection(
+                    "127.0.0.1", running.port, ssl=context, server_hostname=f"raw--{TASK}.tasks.test"
+                )
+                visitor = Peer(*opened)
+                running.peers.append(visitor)
+                await visitor.send(b"hello")
+                assert await visitor.exactly(5) == b"hello"
+
+
+async def echoing(peer: Peer) -> None:
+    while True:
+        await peer.send(await peer.exactly(5))
 
 
 async def test_several_processes_share_the_port_and_replace_each_other(short_path: Path) -> None:

@@ -268,8 +268,9 @@ def kind_of(head: Head) -> ConnectionKind:
     """Return what a refused request would have become."""
     if head.upgrade is None:
         return ConnectionKind.HTTP
-    ours = head.target.partition(b"?")[0] == OUR_PATHS.rstrip(b"/") + TUNNEL
-    return ConnectionKind.TUNNEL if ours else ConnectionKind.WEBSOCKET
+    ours = {TUNNEL: ConnectionKind.TUNNEL, TERMINALS: ConnectionKind.TERMINAL}
+    prefix, _, name = head.target.partition(b"?")[0].rpartition(b"/")
+    return ours.get(b"/" + name, ConnectionKind.WEBSOCKET) if prefix + b"/" == OUR_PATHS else ConnectionKind.WEBSOCKET
 
 
 def check_guest(asked: Asked, decision: Decision) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-import ssl
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
 
 from typing_extensions import override
@@ -27,6 +27,8 @@ __all__ = ["ByName"]
 
 ATTEMPTS = 2
 """How often a task is dialled: the first endpoint may be that of a task that has moved meanwhile."""
+
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +61,7 @@ class ByName(asyncio.Protocol):
         self._place = place
         self._protocol = protocol
         self._address = ""
-        self._expires = 0.0
+        self._expires = datetime.min.replace(tzinfo=UTC)
         self._lease: Lease | None = None
         self._work: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -80,7 +82,7 @@ class ByName(asyncio.Protocol):
             hint = f"Get one by: specola cert {self._place.task} {self._place.interface}"
             self.refuse(RefusedError(401, "no_certificate", "A client certificate is needed here.", hint=hint))
         else:
-            self._expires = ssl.cert_time_to_seconds(certificate["notAfter"])
+            self._expires = end_of(certificate["notAfter"])
             serial = f"{int(certificate['serialNumber'], 16):x}"
             self._work = asyncio.get_running_loop().create_task(self._serve(Presented(certificate=serial)))
 
@@ -201,7 +203,7 @@ class ByName(asyncio.Protocol):
         hub.tunnels.add(tunnel)
         hub.gone(self)
         self._leave()
-        seconds = max(0.0, self._expires - hub.wall().timestamp())
+        seconds = max(0.0, (self._expires - hub.wall()).total_seconds())
         self._timer = asyncio.get_running_loop().call_later(seconds, tunnel.revoke)
         self.transport.resume_reading()
         hand_over(task)
@@ -215,6 +217,16 @@ class ByName(asyncio.Protocol):
         if self._lease is not None:
             self._lease.live.discard(self)
             self._lease = None
+
+
+def end_of(text: str) -> datetime:
+    """Return the end of a certificate as OpenSSL writes it: `Nov 27 20:33:24 2026 GMT`.
+
+    Python's own reader of it imports a module the first time, which this process may not be able to read any more.
+    """
+    month, day, clock, year, _ = text.split()
+    hour, minute, second = (int(part) for part in clock.split(":"))
+    return datetime(int(year), MONTHS.index(month) + 1, int(day), hour, minute, second, tzinfo=UTC)
 
 
 def hand_over(stream: Early) -> None:

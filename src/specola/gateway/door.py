@@ -78,6 +78,9 @@ class Door:
         try:
             async with asyncio.timeout(HANDSHAKE_SECONDS):
                 hello = await peek(connection)
+                if hello is None:
+                    connection.close()
+                    return
                 named = await self._named(hello)
             made = partial(ByName, self._hub, *named) if named else partial(Visitor, self._hub)
             context = self._tls.asking(named[1]) if named else self._tls.ordinary
@@ -86,7 +89,7 @@ class Door:
             )
         except (OSError, TimeoutError) as error:
             # A certificate that is expired or another's ends here as well.
-            log.info("no TLS with a client: %s", getattr(error, "reason", None) or str(error) or "it took too long")
+            log.info("no TLS with a client: %s", getattr(error, "reason", None) or str(error) or type(error).__name__)
             connection.close()
         except asyncio.CancelledError:
             connection.close()

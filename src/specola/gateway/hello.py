@@ -63,12 +63,12 @@ class Reader:
         return self.take(len(self._data) - self._at)
 
 
-async def peek(connection: socket.socket) -> Hello:
-    """Look at the first words of a client without taking them; whoever reads the socket next gets them again.
+async def peek(connection: socket.socket) -> Hello | None:
+    """Look at the first words of a client without taking them; None: it has left without any.
 
     Notes
     -----
-    The socket counts as readable only when there is more than was seen before (`SO_RCVLOWAT`, socket(7)), or when its
+    Whoever reads the socket next gets the words again. The socket counts as readable only when there is more than was seen before (`SO_RCVLOWAT`, socket(7)), or when its
     other side has closed. What is no hello, or none of a reasonable length, is an empty one: TLS itself refuses it.
     """
     seen = 0
@@ -76,6 +76,8 @@ async def peek(connection: socket.socket) -> Hello:
         while True:
             await readable(connection)
             data = connection.recv(MOST, socket.MSG_PEEK)
+            if not data:
+                return None
             try:
                 return read_hello(data)
             except Incomplete:

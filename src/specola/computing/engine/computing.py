@@ -166,6 +166,10 @@ class EngineComputing:
                 if address is not None and await self._direct():
                     with contextlib.suppress(ConnectionRefusedError):
                         return await SocketStream.connect(*address)
+                # From inside, nothing need be known: what it refuses is looked for at other addresses.
+                with contextlib.suppress(ConnectionRefusedError):
+                    if near := await self._ports.connect(handle, "127.0.0.1", port):
+                        return near
                 where = await self._listeners(handle, port)
                 if where is not None and not where:
                     raise ComputingUnreachableError(self.name, f"nothing listens on port {port} of the task")
@@ -180,6 +184,7 @@ class EngineComputing:
     async def close(self) -> None:
         """Close the connections to engine and registries; commands that run end."""
         await self._commands.close()
+        self._ports.close()
         await self._engine.close()
         await self._registry.close()
 

@@ -1,15 +1,16 @@
-"""Connections made from inside the network of a process of this machine, its loopback address included."""
+"""Sockets made inside the network of a process of this machine, its loopback address included."""
 
 import asyncio
 import ctypes
 import os
 import socket
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
 
 from specola.computing.engine.sockets import Process
 
-__all__ = ["connect"]
+__all__ = ["connect", "made_inside"]
 
 CONNECT_SECONDS = 5.0
 CLONE_NEWNET = 0x40000000
@@ -19,40 +20,43 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 async def connect(process: Process, host: str, port: int) -> socket.socket | None:
-    """Connect to an address as `process` would.
+    """Connect to an address as `process` would; None: see `made_inside`. Raises OSError if nobody accepts."""
+    return await made_inside(process, lambda: _connected(host, port))
 
-    A thread enters the network, makes the socket and ends there: it is never used for anything else. A socket stays in
-    the network where it was made.
+
+async def made_inside(process: Process, make: Callable[[], socket.socket]) -> socket.socket | None:
+    """Make a socket in the network of a process, where it stays.
+
+    A thread enters the network, makes the socket and ends there: it is never used for anything else.
 
     Returns
     -------
     socket.socket | None
-        Connected; None: the process is gone, or this process may not enter its network (setns(2): that needs
-        CAP_SYS_ADMIN).
+        None: the process is gone, or this process may not enter its network (setns(2): that needs CAP_SYS_ADMIN).
 
     Raises
     ------
     OSError
-        Nobody accepts connections there.
+        It cannot be made.
     """
     done: Future[socket.socket | None] = Future()
-    threading.Thread(target=_connect, args=(done, process, host, port), daemon=True, name="entering").start()
-    connecting = asyncio.wrap_future(done)
+    threading.Thread(target=_make, args=(done, process, make), daemon=True, name="entering").start()
+    making = asyncio.wrap_future(done)
     try:
-        return await asyncio.shield(connecting)
+        return await asyncio.shield(making)
     except asyncio.CancelledError:
-        connecting.add_done_callback(_drop)
+        making.add_done_callback(_drop)
         raise
 
 
-def _drop(connecting: asyncio.Future[socket.socket | None]) -> None:
-    if not connecting.cancelled() and connecting.exception() is None and (made := connecting.result()) is not None:
+def _drop(making: asyncio.Future[socket.socket | None]) -> None:
+    if not making.cancelled() and making.exception() is None and (made := making.result()) is not None:
         made.close()
 
 
-def _connect(done: Future[socket.socket | None], process: Process, host: str, port: int) -> None:
+def _make(done: Future[socket.socket | None], process: Process, make: Callable[[], socket.socket]) -> None:
     try:
-        done.set_result(_connected(host, port) if _enter(process) else None)
+        done.set_result(make() if _enter(process) else None)
     except BaseException as error:  # noqa: BLE001 - raised where it is waited for
         done.set_exception(error)
 

@@ -1,12 +1,14 @@
 """Where a container's processes listen, as this machine's kernel tells."""
 
 import sys
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
-__all__ = ["HERE", "Process", "inside", "listeners", "open_ports", "read"]
+from specola.computing.engine.diagnosis import Listener
+
+__all__ = ["HERE", "Process", "in_tables", "inside", "listeners", "open_ports", "read"]
 
 PROC = Path("/proc")
 # The state of a listening socket in the tables of proc(5), whose numbers are hexadecimal.
@@ -14,7 +16,7 @@ LISTEN = "0A"
 # How the kernel prints 127.0.0.1 on little-endian machines, and the same in IPv6's form: only from inside.
 HERE = frozenset({"0100007F", "0000000000000000FFFF00000100007F"})
 TABLES = ("tcp", "tcp6")
-LOOPBACK = IPv4Address("127.0.0.1")
+LOOPBACK = (IPv4Address("127.0.0.1"), IPv6Address("::1"))
 # Of the fields of proc_pid_stat(5) after the name, which ends with the last bracket: when the process started.
 START = 19
 
@@ -51,7 +53,7 @@ class Process:
         except OSError:
             return None
         # Asked last: what was read before was its own.
-        return open_ports(found) if self.is_there() else None
+        return open_ports(in_tables(found)) if self.is_there() else None
 
     def is_there(self) -> bool:
         """Tell whether it has not ended."""
@@ -83,31 +85,34 @@ def read(lines: Iterable[str], port: int) -> frozenset[str]:
     return frozenset(found)
 
 
-def open_ports(lines: Iterable[str]) -> Mapping[int, bool]:
-    """Read the lines of both tables: each port listened to, and whether on the loopback address alone.
+def open_ports(listeners: Iterable[Listener]) -> Mapping[int, bool]:
+    """Return each port that is listened to, and whether on the loopback address alone.
 
     What listens on another loopback address is passed over: so does the resolver that Docker puts into networks
     (127.0.0.11), which is no program of the task.
     """
     found: dict[int, bool] = {}
-    for line in lines:
-        fields = line.split(None, 4)
-        if len(fields) < 4 or fields[3] != LISTEN:
-            continue
-        text, _, number = fields[1].partition(":")
-        address = _address(text)
-        here = address == LOOPBACK or address == IPv6Address("::1")
+    for address, port in listeners:
+        here = address in LOOPBACK
         if here or not address.is_loopback:
-            port = int(number, 16)
             found[port] = here and found.get(port, True)
     return found
+
+
+def in_tables(lines: Iterable[str]) -> Iterator[Listener]:
+    """Read lines of `/proc/net/tcp` and `tcp6`, headings among them: who listens."""
+    for line in lines:
+        fields = line.split(None, 4)
+        if len(fields) > 3 and fields[3] == LISTEN:
+            address, _, port = fields[1].partition(":")
+            yield _address(address), int(port, 16)
 
 
 def inside(addresses: Collection[str] | None) -> str:
     """Return where a connection from inside the container goes: loopback, unless only another address is listened to."""
     found = sorted(map(_address, addresses or ()), key=str)
-    if not found or any(one.is_unspecified or one == LOOPBACK for one in found):
-        return str(LOOPBACK)
+    if not found or any(one.is_unspecified or one == LOOPBACK[0] for one in found):
+        return str(LOOPBACK[0])
     return str(found[0])
 
 
