@@ -6,6 +6,7 @@ import json
 import statistics
 import struct
 import tempfile
+from itertools import cycle, islice
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -22,7 +23,8 @@ from tests.support.installed import Installed, installed, until
 __all__ = ["main", "measure"]
 
 LIMIT_MS = 5.0
-KEY = b"x"
+# One after another, so that an echo can be told from the one before.
+KEYS = [bytes([key]) for key in b"abcdefghijklmnopqrstuvwxyz"]
 # The driver of the terminal echoes it at once, and nothing else writes.
 COMMAND = "exec sleep 10000\r"
 
@@ -30,11 +32,12 @@ COMMAND = "exec sleep 10000\r"
 async def direct_ms(running: Running, keys: int) -> float:
     """Return the median time of a key on an exec."""
     times = []
-    for _ in range(keys):
+    for key in islice(cycle(KEYS), keys):
         began = perf_counter()
-        await running.write(KEY)
-        _ = await running.read()
+        await running.write(key)
+        _, echo = await running.read()
         times.append(perf_counter() - began)
+        assert echo == key, echo
     return statistics.median(times) * 1000
 
 
@@ -79,11 +82,12 @@ class Page:
     async def key_ms(self, keys: int) -> float:
         """Return the median time of a key."""
         times = []
-        for _ in range(keys):
+        for key in islice(cycle(KEYS), keys):
             began = perf_counter()
-            self.type(KEY)
-            _ = await self.read()
+            self.type(key)
+            echo = await self.read()
             times.append(perf_counter() - began)
+            assert echo == key, echo
         return statistics.median(times) * 1000
 
     def close(self) -> None:

@@ -77,8 +77,11 @@ if (document.fullscreenEnabled) {
   full.hidden = true;
 }
 
-// A menu that closes gives the keyboard back to the desktop.
-for (const menu of document.querySelectorAll<HTMLDetailsElement>("details.menu")) {
+// A menu closes when the desktop is used again, of which noVNC tells nobody else, and gives the keyboard back to it.
+const all = document.querySelectorAll<HTMLDetailsElement>("details.menu");
+const close = (): void => all.forEach((menu) => (menu.open = false));
+screen.addEventListener("pointerdown", close, { capture: true });
+for (const menu of all) {
   menu.addEventListener("toggle", () => {
     if (!menu.open && menu.contains(document.activeElement)) connection.rfb?.focus();
   });

@@ -61,6 +61,15 @@ export function sessions(): Promise<Listed[]> {
   });
 }
 
+/** End a session with all that runs in it, whether a window shows it or not. */
+export function end(session: string): void {
+  const socket = open();
+  socket.onopen = () => {
+    socket.send(JSON.stringify({ type: "attach", session }));
+    socket.send(JSON.stringify({ type: "end" }));
+  };
+}
+
 export class Connection {
   session: string | null;
   private readonly watcher: Watcher;
@@ -88,11 +97,6 @@ export class Connection {
 
   resize(size: Size): void {
     this.say({ type: "resize", ...size });
-  }
-
-  /** End the session with all that runs in it. */
-  end(): void {
-    this.say({ type: "end" });
   }
 
   /** Let go of the session, which goes on. */

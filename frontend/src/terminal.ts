@@ -1,5 +1,5 @@
 // The page of a task's terminals: one tab for each session, found again after a reload.
-import { Connection, type Listed, sessions } from "./terminal-connection";
+import { Connection, type Listed, end, sessions } from "./terminal-connection";
 import { Screen } from "./terminal-screen";
 import { stylesByObjectModel } from "./terminal-styles";
 
@@ -134,20 +134,14 @@ class Tab {
   }
 
   private end(): void {
-    this.connection?.end();
-    if (!this.connection && this.session) {
-      const screen = this.screen ?? this.make();
-      this.connection = this.connect(screen);
-    }
+    if (this.session) end(this.session);
     this.leave();
     if (!tabs.length) new Tab(null);
     if (active === this) tabs.at(-1)?.choose();
   }
 
   private leave(): void {
-    const connection = this.connection;
-    // What was asked for last still has to be sent.
-    setTimeout(() => connection?.close(), 1000);
+    this.connection?.close();
     this.item.remove();
     this.section.remove();
     tabs = tabs.filter((one) => one !== this);

@@ -43,7 +43,7 @@ class Web(Asking):
         return Entered(task="t", name="a task", person="p", marks=MARKS)
 
 
-async def taken(_path: str, _lines: list[dict[str, Any]]) -> bool:
+async def untold(_path: str, _report: list[dict[str, Any]]) -> bool:
     return True
 
 
@@ -56,7 +56,8 @@ class Bench:
     said: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.live = Live(self.web, Records(clock=self.clock, tell=taken))
+        self.records = Records(clock=self.clock, tell=untold)
+        self.live = Live(self.web, self.records)
         self.revocations = Revocations(Path("/nowhere"), self.live, clock=self.clock)
         opened = Open(kind="ssh", by="key:k", marks=MARKS, person="p", address="", close=self.said.append, task="t")
         self.live.begin(opened)

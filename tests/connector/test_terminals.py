@@ -236,6 +236,17 @@ async def test_slow_window_holds_the_shell_and_memory_stays_bounded(house: House
             await page.say("shown", offset=page.offset)
 
 
+async def test_window_that_shows_nothing_does_not_hold_the_end(house: House) -> None:
+    page, _ = await house.shell()
+    await page.type("yes\r")
+    async with asyncio.timeout(20):
+        while len(page.output) < AHEAD:
+            await page.message()
+    await page.say("end")
+    assert await page.ended() >= 128
+    assert page.output.endswith(b"y\r\n")
+
+
 async def test_window_that_fell_behind_what_is_kept_begins_anew(house: House) -> None:
     page, session = await house.shell()
     await page.type("yes\r")

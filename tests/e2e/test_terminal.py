@@ -164,7 +164,47 @@ async def test_connector_that_is_killed_is_told_and_another_terminal_offered(
     await shows(page, r"^after$")
 
 
-async def test_several_terminals_search_paste_and_ends(context: BrowserContext, platform: Installed, task: str) -> None:
+async def test_selection_is_copied_and_pasted(context: BrowserContext, platform: Installed, task: str) -> None:
+    page, _ = await opened(context, platform, task)
+    await context.grant_permissions(["clipboard-read", "clipboard-write"])
+    await typed(page, "echo copied-by-hand")
+    await shows(page, r"^copied-by-hand$")
+    await page.locator(".xterm-rows > div", has_text=re.compile("^copied-by-hand")).dblclick(
+        position={"x": 20, "y": 6}, force=True
+    )
+    await page.keyboard.press("Control+Shift+C")
+    assert await page.evaluate("navigator.clipboard.readText()") == "copied-by-hand"
+    await page.evaluate("navigator.clipboard.writeText('echo $((40 + 2))x')")
+    await page.keyboard.press("Control+Shift+V")
+    await shows(page, r"# echo \$\(\(40 \+ 2\)\)x$")
+    await page.keyboard.press("Enter")
+    await shows(page, r"^42x$")
+
+
+async def test_two_windows_of_one_session_show_the_same(
+    context: BrowserContext, platform: Installed, task: str
+) -> None:
+    page, _ = await opened(context, platform, task)
+    other = await context.new_page()
+    await other.goto(page.url)
+    await expect(other.locator("#state")).to_have_text("Connected")
+    await typed(other, "echo from the other")
+    await shows(other, r"^from the other$")
+    await shows(page, r"^from the other$")
+
+
+async def test_end_of_the_task_is_told(context: BrowserContext, platform: Installed, task: str) -> None:
+    page, _ = await opened(context, platform, task)
+    async with platform.api() as api:
+        await api.post(f"/tasks/{task}/stop", params={"wait": 30})
+    await expect(page.locator("#state")).to_have_text(
+        re.compile("Ended|The task has ended, or your right to it"), timeout=SECONDS
+    )
+    await page.reload()
+    await expect(page.locator("#state")).to_have_count(0)
+
+
+async def test_several_terminals_search_and_ends(context: BrowserContext, platform: Installed, task: str) -> None:
     page, _ = await opened(context, platform, task)
     await typed(page, "echo first")
     await shows(page, r"^first$")

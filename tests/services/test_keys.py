@@ -18,8 +18,9 @@ from specola.domain.errors import (
     TooManyAttemptsError,
     UnauthenticatedError,
 )
+from specola.domain.found import FoundPort
 from specola.domain.person import Actor, Scope
-from specola.domain.software import Interface
+from specola.domain.software import Interface, Protocol
 from specola.domain.task import Desired, TaskState
 from specola.openssh import read_key
 from specola.services.front_door import FrontDoor
@@ -260,3 +261,17 @@ async def test_authorities_are_sealed_files_that_stay(door: Door, tmp_path: Path
     line = door.keys.known_hosts(("localhost", "::1"), 2222)
     assert line.startswith("@cert-authority [localhost]:2222,[::1]:2222 ssh-ed25519 AAAA")
     assert door.keys.known_hosts(("a.test",), 22).startswith("@cert-authority a.test ssh-ed25519")
+
+
+async def test_found_ports_may_be_forwarded_to_while_they_are_there(door: Door) -> None:
+    ada = await door.house.enter("ada")
+    key = await door.keys.add(ada, pair().public)
+    task = await door.house.add_task(ada, Interface(name="lab", port=8888))
+    found = FoundPort(port=8501, protocol=Protocol.HTTP, loopback=True)
+    async with door.house.store.write() as transaction:
+        await transaction.tasks.save(replace(task, handle="h"))
+        await transaction.found.set(task, [found], at=task.created)
+    assert (await door.front.enter(f"key:{key.id}", task.id)).ports == {"lab": 8888, "port-8501": 8501}
+    async with door.house.store.write() as transaction:
+        await transaction.found.set(task, [], at=task.created)
+    assert (await door.front.enter(f"key:{key.id}", task.id)).ports == {"lab": 8888}

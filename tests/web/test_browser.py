@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 from playwright.async_api import Browser, ConsoleMessage, Page, expect
 
+from specola.computing.memory.serving import Counter, speak_http
 from specola.domain.person import Role
 from specola.domain.task import TaskState, Wish
 from tests.support.accessible import broken_rules
@@ -157,3 +158,28 @@ async def test_an_interface_without_http_has_a_page_until_its_task_ends(
     assert faults == []
     _ = await platform.services.tasks.stop(admin, task.id)
     await expect(viewer.get_by_role("link", name="Run again")).to_be_visible()
+
+
+async def test_found_port_is_opened_and_added_to_the_software(
+    platform: Platform, page: Page, faults: list[str]
+) -> None:
+    admin = await platform.services.people.actor_on_host("admin")
+    task = await platform.services.tasks.request(Wish(software="keyboard"), actor=admin)
+    task = await platform.until_state(task.id, TaskState.RUNNING)
+    assert task.handle is not None
+    await page.goto(f"{platform.settings.url}/tasks/{task.id}/interfaces")
+    await platform.world.listen(task.handle, 8501, speak_http(Counter(), {"app": "found"}))
+    async with page.context.expect_page() as opened:
+        await page.get_by_role("link", name="Open port 8501").click()
+    app = await opened.value
+    await expect(app.get_by_text('"app": "found"')).to_be_visible()
+    await page.get_by_role("link", name="Add port 8501 to the software").click()
+    await expect(page.locator("dialog#sheet")).to_be_visible()
+    await page.get_by_label("Name").fill("app")
+    for scheme in ("light", "dark"):
+        await page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+        assert await broken_rules(page) == []
+    await page.get_by_role("button", name="Add", exact=True).click()
+    await page.wait_for_url("**/software/keyboard")
+    assert faults == []
+    _ = await platform.services.tasks.stop(admin, task.id)

@@ -22,7 +22,7 @@ WAITS = Reason(code="not_running", sentence="It is not running yet.", hint="Wait
 class Entered:
     """What one may do with a task at the front door: `reason` None says that one may enter it now.
 
-    `ports` are the ports of its interfaces by their names; `marks` are what the right can be taken back by.
+    `ports` are those of its interfaces, and found ones, by their names; `marks` are what the right can be taken back by.
     """
 
     task: Task
@@ -101,10 +101,11 @@ class FrontDoor:
         actor = (await self._came_by(came_by, live=live)).actor
         async with self._store.read() as transaction:
             found = await _own(transaction, actor.person, task)
+            others = (await transaction.found.of([found.id])).get(found.id, ())
         marks = (*actor.marks, f"task:{found.id}")
         if found.state is TaskState.RUNNING and found.desired is Desired.RUNNING and found.handle is not None:
             ports = {interface.name: interface.port for interface in found.release.interfaces}
-            return Entered(task=found, marks=marks, ports=ports)
+            return Entered(task=found, marks=marks, ports=ports | {one.name: one.port for one in others})
         return Entered(task=found, marks=marks, reason=_reason(found))
 
     async def _came_by(self, mark: str, *, live: bool) -> Admission:

@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from functools import partial
 
 from aiodocker.exceptions import DockerError
 from aiodocker.execs import Exec
@@ -39,9 +41,8 @@ class Commands:
     """
 
     def __init__(self, *, computing: str, engine: Engine, seconds: float) -> None:
-        self._computing = computing
         self._engine = engine
-        self._seconds = seconds
+        self._border = partial(asking, computing, seconds=seconds)
         self._guards = Guards(engine)
 
     async def start(
@@ -66,7 +67,7 @@ class Commands:
         self, handle: Handle, command: Sequence[str], terminal: Terminal | None, environment: Mapping[str, str]
     ) -> "Command":
         size = (str(terminal.size.columns), str(terminal.size.rows)) if terminal else ("-", "-")
-        async with asking(self._computing, seconds=self._seconds):
+        async with self._border():
             guard = await self._guards.of(handle)
             execution = await self._engine.docker.containers.container(handle).exec(
                 [HELPER, "sh", RUNNER, *size, *command],
@@ -85,7 +86,7 @@ class Commands:
                 connection[1].close()
                 raise
             await guard.begin(process)
-            return Command(self._computing, execution, connection[1], output, _Watched(guard, process))
+            return Command(self._border, execution, connection[1], output, _Watched(guard, process))
 
 
 class _Output:
@@ -162,9 +163,14 @@ class Command:
     """A `Running` over the connection that an engine gives for an exec."""
 
     def __init__(
-        self, computing: str, execution: Exec, writer: asyncio.StreamWriter, output: _Output, watched: _Watched
+        self,
+        border: Callable[[], AbstractAsyncContextManager[None]],
+        execution: Exec,
+        writer: asyncio.StreamWriter,
+        output: _Output,
+        watched: _Watched,
     ) -> None:
-        self._computing = computing
+        self._border = border
         self._execution = execution
         self._writer = writer
         self._output = output
@@ -205,7 +211,7 @@ class Command:
             return
         # What the engine refuses is a terminal that is no more.
         with contextlib.suppress(LaunchError, ContainerGoneError):
-            async with asking(self._computing):
+            async with self._border():
                 await self._execution.resize(h=size.rows, w=size.columns)
 
     async def wait(self) -> int:
@@ -213,7 +219,7 @@ class Command:
         await self._over.wait()
         pause = FIRST_PAUSE
         while True:
-            async with asking(self._computing):
+            async with self._border():
                 try:
                     told = await self._execution.inspect()
                 except DockerError as error:

@@ -68,6 +68,7 @@ class Session:
         self._history = History(HISTORY, slack=SLACK)
         self._views: list[View] = []
         self._changed = asyncio.Condition()
+        self._closing = False
         self._idling: asyncio.Task[None] | None = None
         self._pumping = asyncio.create_task(self._pump())
 
@@ -141,12 +142,16 @@ class Session:
 
     async def close(self) -> None:
         """End the shell with all it has started."""
+        async with self._changed:
+            # A window that shows nothing must not hold what is to end.
+            self._closing = True
+            self._changed.notify_all()
         with contextlib.suppress(SpecolaError):
             await self._running.close()
         await asyncio.gather(self._pumping, return_exceptions=True)
 
     def _has_more(self, view: View) -> bool:
-        return self._history.end > view.sent and view.sent - view.shown < AHEAD
+        return self._history.end > view.sent and (self.code is not None or view.sent - view.shown < AHEAD)
 
     def _has_ended(self, view: View) -> bool:
         return self.code is not None and self._history.end == view.sent
@@ -177,7 +182,7 @@ class Session:
                 self._changed.notify_all()
 
     def _has_room(self) -> bool:
-        return not self._views or min(self._history.end - view.shown for view in self._views) < AHEAD
+        return self._closing or not self._views or min(self._history.end - view.shown for view in self._views) < AHEAD
 
     async def _idle(self) -> None:
         await self._clock.sleep(IDLE.total_seconds())
