@@ -17,11 +17,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
 
 from tests.support.relay import carry
 
 __all__ = ["chromium"]
+
+# What a page shows in the end counts, not how soon on a machine that does much else.
+expect.set_options(timeout=30_000)
 
 PROGRAM = "/usr/bin/chromium"
 FLAGS = (
