@@ -83,6 +83,7 @@ export class Connection {
   private told = 0;
   /** What comes before this is a repetition: nothing that the screen answers to it may be typed. */
   private until = 0;
+  private repeating = false;
 
   constructor(watcher: Watcher, session: string | null) {
     this.watcher = watcher;
@@ -92,7 +93,7 @@ export class Connection {
   }
 
   type(data: Uint8Array<ArrayBuffer>): void {
-    if (this.shown >= this.until && this.socket?.readyState === WebSocket.OPEN) this.socket.send(data);
+    if (!this.repeating && this.socket?.readyState === WebSocket.OPEN) this.socket.send(data);
   }
 
   resize(size: Size): void {
@@ -139,10 +140,18 @@ export class Connection {
     this.offset = end;
     this.watcher.show(data, false, () => {
       this.shown = end;
+      this.ready();
       if (end - this.told < TELL) return;
       this.told = end;
       this.say({ type: "shown", offset: end });
     });
+  }
+
+  /** Say that keys count again, once the repetition is over. */
+  private ready(): void {
+    if (!this.repeating || this.shown < this.until) return;
+    this.repeating = false;
+    this.watcher.connected(true);
   }
 
   private hear(told: Told): void {
@@ -154,8 +163,9 @@ export class Connection {
         this.offset = told.offset;
         this.shown = this.told = told.offset;
         this.until = told.until;
+        this.repeating = true;
         if (told.fresh) this.watcher.show(null, true, () => undefined);
-        this.watcher.connected(true);
+        this.ready();
         break;
       case "resized":
         this.watcher.resized(told);

@@ -132,7 +132,10 @@ async def test_commands_size_editor_and_letters_of_all_widths(
     await typed(page, "vi /tmp/note")
     await shows(page, r"^~$")
     await page.keyboard.type("iwritten in vi")
+    await shows(page, r"^I /tmp/note")
     await page.keyboard.press("Escape")
+    # Keys that follow at once would be read as one of those whose names begin with Escape.
+    await shows(page, r"^- /tmp/note")
     await typed(page, ":wq")
     await typed(page, "clear; cat /tmp/note")
     await shows(page, r"^written in vi$")
@@ -188,6 +191,7 @@ async def test_two_windows_of_one_session_show_the_same(
     other = await context.new_page()
     await other.goto(page.url)
     await expect(other.locator("#state")).to_have_text("Connected")
+    await shows(other, r"#$")
     await typed(other, "echo from the other")
     await shows(other, r"^from the other$")
     await shows(page, r"^from the other$")

@@ -19,7 +19,7 @@ from specola.computing.engine.stream import DETACH
 from specola.domain.computing import Channel, Handle, Terminal, WindowSize
 from specola.domain.errors import LaunchError, TaskNotRunningError
 
-__all__ = ["Command", "Commands", "FileSession"]
+__all__ = ["Command", "Commands", "FileSession", "Output"]
 
 FORCED = 137  # 128 + SIGKILL, as an engine reports it
 # What the driver of a terminal takes for the end of input.
@@ -79,7 +79,7 @@ class Commands:
             )
             body = {"Detach": False, "Tty": terminal is not None}
             connection = await self._engine.hijack(f"exec/{execution.id}/start", body)
-            output = _Output(connection[0], terminal=terminal is not None)
+            output = Output(connection[0], terminal=terminal is not None)
             try:
                 process = await output.announcement()
             except BaseException:
@@ -89,7 +89,7 @@ class Commands:
             return Command(self._border, execution, connection[1], output, _Watched(guard, process))
 
 
-class _Output:
+class Output:
     """What a command writes: frames of two channels, or with a terminal plain bytes of one."""
 
     def __init__(self, reader: asyncio.StreamReader, *, terminal: bool) -> None:
@@ -121,7 +121,8 @@ class _Output:
         told = ANNOUNCEMENT.fullmatch(line)
         if told is None:
             raise _no_way(line.decode(errors="replace"))
-        self._rest = [(Channel.OUTPUT, rest)] if rest else []
+        # The two channels have pipes of their own in the engine: what was complained of may have come before this line.
+        self._rest = [one for one in ((Channel.ERRORS, errors), (Channel.OUTPUT, rest)) if one[1]]
         return Process(int(told[1]), int(told[2]))
 
     async def _next(self) -> tuple[Channel, bytes]:
@@ -167,7 +168,7 @@ class Command:
         border: Callable[[], AbstractAsyncContextManager[None]],
         execution: Exec,
         writer: asyncio.StreamWriter,
-        output: _Output,
+        output: Output,
         watched: _Watched,
     ) -> None:
         self._border = border
