@@ -65,15 +65,24 @@ class Screen:
 
     async def press_until(self, x: int, y: int, true: Callable[[], Awaitable[bool]], *, what: str) -> None:
         """Press, and press again as a person would if nothing has come of it; raises TimeoutError."""
-        for _ in range(int(SECONDS / AGAIN_SECONDS)):
-            await self.press(x, y)
-            try:
-                await until(true, seconds=AGAIN_SECONDS, pause=0.1, what=what)
-            except TimeoutError:
-                continue
-            return
-        raise TimeoutError(f"{what} did not come about, however often it was pressed for")
+        await again(lambda: self.press(x, y), true, what=what)
+
+    async def type_until(self, keys: str, true: Callable[[], Awaitable[bool]], *, what: str) -> None:
+        """Type keys that may be typed twice until they have done what they do; raises TimeoutError."""
+        await again(lambda: self.page.keyboard.press(keys), true, what=what)
 
     async def until(self, true: Callable[[], Awaitable[bool]], *, what: str) -> None:
         """Wait for something to be seen; raises TimeoutError."""
         await until(true, seconds=SECONDS, pause=0.1, what=what)
+
+
+async def again(act: Callable[[], Awaitable[None]], true: Callable[[], Awaitable[bool]], *, what: str) -> None:
+    """Act until something is seen; raises TimeoutError."""
+    for _ in range(int(SECONDS / AGAIN_SECONDS)):
+        await act()
+        try:
+            await until(true, seconds=AGAIN_SECONDS, pause=0.1, what=what)
+        except TimeoutError:
+            continue
+        return
+    raise TimeoutError(f"{what} did not come about, however often it was tried")
