@@ -178,12 +178,12 @@ def configurable(backend: int) -> Iterator[Contender]:
 
 
 @contextmanager
-def gateway(folder: Path, backend: int) -> Iterator[Contender]:
-    """Run the gateway, with a `web` beside it that lets one cookie pass."""
+def gateway(folder: Path, backend: int, *, protocol: str = "http") -> Iterator[Contender]:
+    """Run the gateway, with a `web` beside it that lets one cookie pass, to a server that speaks `protocol`."""
     port = free_port()
     data = folder / "data"
     (data / "run").mkdir(parents=True, exist_ok=True)
-    decider = subprocess.Popen([sys.executable, "-m", "bench.decider", str(data), str(backend)])
+    decider = subprocess.Popen([sys.executable, "-m", "bench.decider", str(data), str(backend), protocol])
     environment = {"SPECOLA_DATA": str(data), "SPECOLA_BIND": f"127.0.0.1:{port}", "SPECOLA_RUN_AS": "root"}
     try:
         argv = [sys.executable, "-m", "specola", "gateway"]

@@ -2,6 +2,7 @@
 
 import socket
 import threading
+from collections.abc import Callable
 
 PIECE = bytes(256 * 1024)
 
@@ -28,8 +29,8 @@ def serve(connection: socket.socket) -> None:
             return
 
 
-def main() -> None:
-    """Serve every connection in a thread of its own."""
+def serving(serve: Callable[[socket.socket], None]) -> None:
+    """Serve every connection in a thread of its own; prints the port."""
     with socket.create_server(("127.0.0.1", 0), backlog=1024) as made:
         print(made.getsockname()[1], flush=True)
         while True:
@@ -38,4 +39,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    serving(serve)
