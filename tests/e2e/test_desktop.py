@@ -32,6 +32,7 @@ COLOR_MENU_SHOWN = (440, 70)
 PICTURE = (400, 270, 480, 470)
 DIALOG = (510, 340, 180, 190)
 FIELD, FIELD_TEXT = (850, 593), (504, 587, 120, 12)
+RAMP = "/home/person/ramp.fits"
 FROM_OUTSIDE = "text that came from outside, 5\u00d75 \u2192 25"
 FROM_INSIDE = "text that came from inside: \u03b1 = 201.9\u00b0"
 # What a guest's viewer would have to send to open DS9's dialog: a press on File, then Ctrl+O.
@@ -147,7 +148,7 @@ async def test_ds9_is_worked_with_and_shown_and_topcat_opens_its_table(
     await screen.page.screenshot(path=pictures / "desktop-dark.png")
     await screen.page.emulate_media(color_scheme="light")
     await carries_the_clipboard(screen, inside)
-    await opens_a_file(screen, platform)
+    await opens_a_file(screen, platform, inside)
     await screen.page.screenshot(path=pictures / "desktop-opened.png")
     assert await broken_rules(screen.page) == []
     await follows_the_window(screen, pictures)
@@ -209,7 +210,7 @@ async def carries_the_clipboard(screen: Screen, inside: Inside) -> None:
     await page.keyboard.press("Escape")
 
 
-async def opens_a_file(screen: Screen, platform: Installed) -> None:
+async def opens_a_file(screen: Screen, platform: Installed, inside: Inside) -> None:
     """Open a file of one's home by the menu File: by the mouse, with a path that is pasted."""
     [home] = (platform.data / "homes").iterdir()
     write_ramp(home)
@@ -239,17 +240,21 @@ async def opens_a_file(screen: Screen, platform: Installed) -> None:
     await screen.press_until(*FILE_MENU, menu, what="the menu File")
     await screen.press_until(*OPEN, dialog, what="the dialog to open a file")
     await page.get_by_text("Clipboard", exact=True).click()
-    await page.get_by_label("The desktop's clipboard").fill("/home/person/ramp.fits")
+    await page.get_by_label("The desktop's clipboard").fill(RAMP)
     await page.keyboard.press("Escape")
     await expect(page.locator("#screen canvas")).to_be_focused()
     await screen.press(*FIELD)
+
+    async def carried() -> bool:
+        return await inside.clipboard() == RAMP
+
+    await screen.until(carried, what="the path inside")
     # The window manager looks at a press before the dialog does, so a key can overtake it.
     await screen.type_until("Control+/", marked, what="a path that is marked")
     for keys, seen in (("Backspace", empty), ("Control+v", filled)):
         await page.keyboard.press(keys)
         await screen.until(seen, what=f"what {keys} does")
-    await page.keyboard.press("Enter")
-    await screen.until(ramp, what="the picture of the file that was opened")
+    await screen.type_until("Enter", ramp, what="the picture of the file that was opened")
 
 
 async def follows_the_window(screen: Screen, pictures: Path) -> None:

@@ -46,7 +46,7 @@ class Guard:
         self._stream: ExecStream | None = None
         self._reading: asyncio.Task[None] | None = None
         self._running: set[Process] = set()
-        self._leaving: dict[int, asyncio.Future[None]] = {}
+        self._leaving: dict[int, asyncio.Future[bool]] = {}
 
     async def open(self) -> None:
         """Start it unless it runs. Raises what the engine answers."""
@@ -75,14 +75,22 @@ class Guard:
             self._forget()
 
     async def end(self, process: Process) -> None:
-        """Have it end a process with all it has started; return when they are gone."""
+        """Have it end a process with all it has started; return when they are gone.
+
+        A guard that was ended may be told before anybody here knows of its end, so another one is told then.
+        """
         with contextlib.suppress(DockerError, LaunchError, OSError, TimeoutError):
             async with asyncio.timeout(PATIENCE):
-                await self.open()
-                gone = self._leaving.setdefault(process.number, asyncio.get_running_loop().create_future())
-                await self._tell("end", process)
-                await asyncio.shield(gone)
+                while not await self._end(process):
+                    pass
         await self.over(process)
+
+    async def _end(self, process: Process) -> bool:
+        """Have it end a process; tell whether it did, and was not ended itself before."""
+        await self.open()
+        gone = self._leaving.setdefault(process.number, asyncio.get_running_loop().create_future())
+        await self._tell("end", process)
+        return await asyncio.shield(gone)
 
     async def close(self) -> None:
         """Give it up: it ends all that it watches over, and then itself."""
@@ -104,21 +112,21 @@ class Guard:
             for line in lines:
                 # The task's own processes can write there too.
                 with contextlib.suppress(ValueError):
-                    self._left(int(line.removeprefix(b"gone ")))
+                    self._left(int(line.removeprefix(b"gone ")), gone=True)
         self._stream = None
         await stream.close()
         for number in list(self._leaving):
-            self._left(number)
+            self._left(number, gone=False)
         self._forget()
 
     def _forget(self) -> None:
         if self._stream is None and not self._running:
             self._lost()
 
-    def _left(self, number: int) -> None:
-        gone = self._leaving.pop(number, None)
-        if gone is not None and not gone.done():
-            gone.set_result(None)
+    def _left(self, number: int, *, gone: bool) -> None:
+        waiting = self._leaving.pop(number, None)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(gone)
 
 
 class Guards:
