@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Browser
 
 from scripts.engines import Engine
-from scripts.images import build_all, images
+from scripts.images import Image, build_all, images
 from tests.support.browser import chromium
 from tests.support.engines import PrivateEngine, podman_engine
 from tests.support.installed import Installed, installed
@@ -22,6 +22,15 @@ def demonstrations(podman_engine: PrivateEngine) -> PrivateEngine:
     environment = {"CONTAINERS_CONF": podman_engine.environment()["CONTAINERS_CONF"]}
     build_all(Engine("Podman", tuple(podman_engine.podman()), environment), images())
     return podman_engine
+
+
+@pytest.fixture(scope="session")
+def servers(demonstrations: PrivateEngine) -> str:
+    """The reference of an image for tests alone, with servers and clients that the demonstrations lack."""
+    environment = {"CONTAINERS_CONF": demonstrations.environment()["CONTAINERS_CONF"]}
+    image = Image("servers", Path(__file__).parents[1] / "images")
+    build_all(Engine("Podman", tuple(demonstrations.podman()), environment), [image])
+    return image.reference
 
 
 @pytest.fixture

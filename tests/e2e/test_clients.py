@@ -14,10 +14,8 @@ from pathlib import Path
 import grpc
 import pytest
 
-from scripts.engines import Engine
-from scripts.images import Image, build_all
 from tests.support.engines import PrivateEngine
-from tests.support.installed import PROGRAM, Installed, installed
+from tests.support.installed import PROGRAM, Installed, installed, until
 from tests.support.ports import free_port
 
 pytestmark = [pytest.mark.anyio, pytest.mark.containers, pytest.mark.timeout(300)]
@@ -91,10 +89,10 @@ async def output_of(argv: Sequence[str], environment: Mapping[str, str] | None =
 
 
 @pytest.fixture(scope="module")
-async def standing(demonstrations: PrivateEngine, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Standing]:
-    environment = {"CONTAINERS_CONF": demonstrations.environment()["CONTAINERS_CONF"]}
-    engine = Engine("Podman", tuple(demonstrations.podman()), environment)
-    build_all(engine, [Image("servers", Path(__file__).parents[1] / "images")])
+async def standing(
+    demonstrations: PrivateEngine, servers: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Standing]:
+    assert servers in SOFTWARE
     with tempfile.TemporaryDirectory(prefix="specola-e2e-", dir="/var/tmp", ignore_cleanup_errors=True) as name:
         Path(name).chmod(0o711)
         async with installed(Path(name) / "data", engine=demonstrations.url) as platform:
@@ -128,6 +126,22 @@ async def test_psql_by_a_forwarded_port(standing: Standing) -> None:
         where = ["--host=127.0.0.1", f"--port={port}", "--username=postgres", "--tuples-only", "--no-align"]
         answer = await output_of([str(PSQL / "psql"), *where, "--command=SELECT 6 * 7"], {"PGPASSWORD": password})
         assert answer.strip() == "42"
+
+
+async def test_psql_by_a_port_that_ssh_forwards(standing: Standing) -> None:
+    port, password = free_port(), await credential(standing, "PostgreSQL", "database")
+    argv = [*PROGRAM, "ssh", "PostgreSQL", "--", "-N", "-L", f"127.0.0.1:{port}:localhost:5432"]
+    where = ["--host=127.0.0.1", f"--port={port}", "--username=postgres", "--tuples-only", "--no-align"]
+    client = [str(PSQL / "psql"), *where, "--command=SELECT 6 * 7"]
+
+    async def answered() -> bool:
+        """Tell whether ssh listens by now."""
+        with contextlib.suppress(AssertionError):
+            return (await output_of(client, {"PGPASSWORD": password})).strip() == "42"
+        return False
+
+    async with started(argv, standing.platform.settings):
+        await until(answered, pause=0.3, what="psql's answer by ssh -L")
 
 
 async def test_psql_by_connect_is_told_everything_by_its_environment(standing: Standing) -> None:

@@ -42,8 +42,12 @@ async def context(browser: Browser, platform: Installed) -> AsyncIterator[Browse
 @pytest.fixture
 async def task(platform: Installed) -> str:
     """A task of the test image, which has a shell and no server."""
+    return await running(platform, image=TEST_IMAGE.reference)
+
+
+async def running(platform: Installed, **wish: str) -> str:
     async with platform.api() as api:
-        answer = await api.post("/tasks", json={"image": TEST_IMAGE.reference})
+        answer = await api.post("/tasks", json=wish)
         assert answer.status_code == 201, answer.text
         task: str = answer.json()["id"]
 
@@ -82,7 +86,9 @@ async def picture(page: Page, name: str) -> None:
         await page.emulate_media(color_scheme="light")
 
 
-async def opened(context: BrowserContext, platform: Installed, task: str) -> tuple[Page, list[str]]:
+async def opened(
+    context: BrowserContext, platform: Installed, task: str, *, prompt: str = r"#$"
+) -> tuple[Page, list[str]]:
     """Open a task's terminal by the button on its page; return the tab and what its console complains of."""
     page = context.pages[0]
     await page.goto(f"{platform.url}/tasks/{task}")
@@ -97,7 +103,7 @@ async def opened(context: BrowserContext, platform: Installed, task: str) -> tup
 
     terminal.on("console", note)
     await expect(terminal.locator("#state")).to_have_text("Connected")
-    await shows(terminal, r"#$")
+    await shows(terminal, prompt)
     return terminal, complaints
 
 
@@ -140,6 +146,29 @@ async def test_commands_size_editor_and_letters_of_all_widths(
     await typed(page, "clear; cat /tmp/note")
     await shows(page, r"^written in vi$")
     assert [one for one in complaints if "favicon" not in one] == []
+
+
+async def test_vim_is_at_home_here(context: BrowserContext, platform: Installed, servers: str) -> None:
+    editor = {"software": "editor", "image": servers, "command": ["sleep", "infinity"], "interfaces": []}
+    async with platform.api() as api:
+        assert (await api.post("/software", json=editor)).status_code == 201
+    page, _ = await opened(context, platform, await running(platform, software="editor"), prompt=r"\$$")
+    await typed(page, "cd /tmp; vim.tiny -N -u NONE note")
+    await shows(page, r"^~$")
+    await page.keyboard.press("i")
+    await shows(page, "-- INSERT --")
+    await page.keyboard.type("written in Vim: 漢字 é")
+    await page.keyboard.press("Escape")
+
+    async def commands() -> bool:
+        return "-- INSERT --" not in await text(page)
+
+    await until(commands, what="Vim's command mode")
+    await page.set_viewport_size({"width": 800, "height": 500})
+    await typed(page, ":wq")
+    await shows(page, r"\$$")
+    await typed(page, "clear; cat note")
+    await shows(page, r"^written in Vim: 漢字 é$")
 
 
 async def test_reload_loses_and_doubles_no_line(context: BrowserContext, platform: Installed, task: str) -> None:
