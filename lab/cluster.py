@@ -24,6 +24,7 @@ MailProg=/bin/true
 ReturnToService=2
 MinJobAge=60
 KillWait=5
+SlurmdTimeout=30
 SchedulerParameters=bf_interval=5,sched_min_interval=100000
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory

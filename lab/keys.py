@@ -9,7 +9,7 @@ from scripts.machine import FailedError, answers
 
 __all__ = ["HOSTS", "PEOPLES", "Host", "Keys"]
 
-PEOPLES, HOSTS = "people", "hosts"
+PEOPLES, HOSTS, TRUSTED = "people", "hosts", "trusted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,23 @@ class Keys:
     def configuration(self) -> Path:
         """A configuration of `ssh` that knows the hosts by name, with key, host key and jump."""
         return self.folder / "ssh_config"
+
+    def trust(self, authority: str) -> None:
+        """Note one more authority whose certificates all hosts accept.
+
+        Parameters
+        ----------
+        authority
+            Its public key, as one line.
+        """
+        if authority.strip() not in self.trusted():
+            with (self.folder / TRUSTED).open("a", encoding="utf-8") as file:
+                file.write(f"{authority.strip()}\n")
+
+    def trusted(self) -> list[str]:
+        """Return the public keys of the authorities that hosts accept certificates of, the lab's own first."""
+        more = self.folder / TRUSTED
+        return [self.public(PEOPLES).strip(), *(more.read_text(encoding="utf-8").splitlines() if more.exists() else [])]
 
     def certify(self, person: str, *options: str, validity: str = "+5m") -> Path:
         """Sign a person's key; return the certificate, which their client finds by its name.

@@ -67,7 +67,7 @@ class Machine:
     def start(
         self, base: Path, *, binds: Mapping[Path, str], devices: Mapping[str, tuple[int, int]] | None = None
     ) -> bool:
-        """Start it unless it runs; return whether it had to be.
+        """Start it unless it runs; return whether it had to be. What was on its disk is there again.
 
         Parameters
         ----------
@@ -85,11 +85,10 @@ class Machine:
         """
         if self.runs:
             return False
-        self.remove()
-        (self.folder / "logs").mkdir(parents=True)
+        self._clear(base)
         local = {self.folder / "local" / target.replace("/", "-").strip("-"): target for target in LOCAL}
-        for source in local:
-            source.mkdir(parents=True)
+        for folder in (self.folder / "logs", *local):
+            folder.mkdir(parents=True, exist_ok=True)
         plan = {
             "name": self.name,
             "folder": str(self.folder),
@@ -103,6 +102,18 @@ class Machine:
         self._start(file)
         self.run("chmod", "1777", SCRATCH)
         return True
+
+    def _clear(self, base: Path) -> None:
+        """Remove what of an earlier start is in the way: all, if that was on another Debian."""
+        self.halt()
+        self.groups.remove()
+        (self.folder / "control").unlink(missing_ok=True)
+        try:
+            earlier = json.loads((self.folder / "plan.json").read_text(encoding="utf-8"))["base"]
+        except (OSError, ValueError):
+            earlier = ""
+        if self.folder.exists() and earlier != str(base):
+            shutil.rmtree(self.folder)
 
     def _start(self, plan: Path) -> None:
         reading, writing = os.pipe()

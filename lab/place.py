@@ -83,10 +83,11 @@ class Place:
         # What is claimed is seen by others as soon as it is connected.
         with alone("network"):
             is_new = first.start(base, binds=binds)
-            if is_new or not link_exists(self.number):
+            if is_new:
                 if (self.folder / "number").exists():
                     remove(self.number)
                 (self.folder / "number").write_text(str(claim()), encoding="ascii")
+            if is_new or not link_exists(self.number):
                 connect(self.number, Link(first.process, "outside", f"10.77.{self.number}.2/24"))
         return first, is_new
 
@@ -137,30 +138,54 @@ class Tells(Protocol):
         """Return how it is used, for people."""
 
 
+class Trusts(Protocol):
+    """How a place is told of one more authority."""
+
+    def __call__(self, authority: str, ground: Path = ...) -> None:
+        """Have its SSH servers accept certificates of an authority."""
+
+
 def main(
-    name: str, *, up: Callable[[Path], Tells], down: Callable[[Path], None], status: Callable[[Path], Status]
+    name: str,
+    *,
+    up: Callable[[Path], Tells],
+    down: Callable[[Path], None],
+    status: Callable[[Path], Status],
+    trust: Trusts | None = None,
 ) -> int:
     """Do one verb from the command line; return an exit code: 0 is done (status: up), 3 is down or broken."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--ground", type=Path, default=GROUND, help=f"the lab's folder (default: {GROUND})")
     parser = argparse.ArgumentParser(prog=f"lab.{name}", description=f"The lab's {name}, on this machine.")
-    parser.add_argument("verb", choices=["up", "down", "status"])
-    parser.add_argument("--ground", type=Path, default=GROUND, help=f"the lab's folder (default: {GROUND})")
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    verbs.add_parser("up", parents=[common], help="bring it up, or mend what of it does not run")
+    verbs.add_parser("down", parents=[common], help="end it, and remove all that it had")
+    verbs.add_parser("status", parents=[common], help="tell how it is")
+    if trust:
+        trusting = verbs.add_parser("trust", parents=[common], help="accept SSH certificates of one more authority")
+        trusting.add_argument("authority", type=Path, help="a file with its public key")
     given = parser.parse_args()
     ground, began = given.ground.absolute(), time.monotonic()
     try:
         if given.verb == "status":
-            found = status(ground)
-            parts = (f"  {part}: {'runs' if runs else 'does not run'}" for part, runs in found.parts.items())
-            print(found.condition, *parts, sep="\n")
-            return 0 if found.condition is Condition.UP else 3
+            return _tell(status(ground))
         if given.verb == "up":
             print(*up(ground).lines(), sep="\n")
-        else:
+        elif given.verb == "down":
             down(ground)
-    except FailedError as error:
+        elif trust:
+            trust(given.authority.read_text(encoding="utf-8"), ground)
+    except (FailedError, OSError) as error:
         say(str(error))
         return 1
     except KeyboardInterrupt:
         say("Interrupted; the same again goes on from here.")
         return 130
-    say(f"{name} is {given.verb} ({time.monotonic() - began:.1f} s).")
+    say(f"{name}: {given.verb} is done ({time.monotonic() - began:.1f} s).")
     return 0
+
+
+def _tell(found: Status) -> int:
+    parts = (f"  {part}: {'runs' if runs else 'does not run'}" for part, runs in found.parts.items())
+    print(found.condition, *parts, sep="\n")
+    return 0 if found.condition is Condition.UP else 3

@@ -116,7 +116,15 @@ def configuration(storage: Path, port: int, *, accounts: Path | None = None) -> 
 
 def copying(archive: Path, name: str, digest: Path) -> list[str]:
     """Return the command that puts an archive of an image into a registry without TLS, and its digest into a file."""
-    argv = ["skopeo", "copy", "--quiet", "--insecure-policy", "--dest-tls-verify=false", f"--digestfile={digest}"]
+    argv = [
+        "skopeo",
+        "copy",
+        "--quiet",
+        "--dest-compress-level=1",
+        "--insecure-policy",
+        "--dest-tls-verify=false",
+        f"--digestfile={digest}",
+    ]
     return [*argv, f"docker-archive:{archive}", f"docker://{name}"]
 
 

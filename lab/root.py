@@ -142,11 +142,14 @@ def _is_in_use(root: Path) -> bool:
 
 def _mirror() -> str:
     """Return where this machine has Debian's packages from."""
-    form = ["--format", "$(REPO_URI) $(COMPONENT) $(LABEL)", "Created-By: Packages"]
-    for line in (answers(["apt-get", "indextargets", *form]) or "").splitlines():
-        address, *rest = line.split(" ", 2)
-        if rest == ["main", "Debian"]:
-            return address
+    question = ["apt-get", "indextargets", "--format", "$(REPO_URI) $(COMPONENT) $(LABEL)", "Created-By: Packages"]
+    for _ in range(2):
+        for line in (answers(question) or "").splitlines():
+            address, *rest = line.split(" ", 2)
+            if rest == ["main", "Debian"]:
+                return address
+        # Until its lists are fetched, a machine does not know whose its sources are.
+        run(["apt-get", "update", "--quiet=2"])
     raise FailedError("Lab machines are made from Debian's packages, and this machine has no source of them.")
 
 

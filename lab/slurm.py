@@ -17,9 +17,9 @@ from lab.network import Link, join
 from lab.place import Place, Status, main
 from lab.processes import wait_for
 from lab.root import PEOPLE, alone, debian, prepare
-from lab.ssh import SSHD, make_homes, prepare_ssh
+from lab.ssh import SSHD, make_homes, prepare_ssh, prepare_trust
 
-__all__ = ["Slurm", "down", "status", "up"]
+__all__ = ["Slurm", "down", "status", "trust", "up"]
 
 NAME = "slurm"
 MUNGE = Service("munged", ("munged", "--foreground"), "munge", ("munge", "--no-input", "--output=/dev/null"))
@@ -83,6 +83,22 @@ def up(ground: Path = GROUND) -> Slurm:
     base = debian()
     with alone(NAME):
         return _up(_place(ground), base)
+
+
+def trust(authority: str, ground: Path = GROUND) -> None:
+    """Have all its SSH servers accept certificates of one more authority, as a site does that takes up a platform.
+
+    Parameters
+    ----------
+    authority
+        Its public key, as one line.
+    """
+    place = _place(ground)
+    with alone(NAME):
+        keys = Keys(place.folder / "keys")
+        keys.trust(authority)
+        for name in place.machines:
+            prepare_trust(place.machine(name), keys)
 
 
 def down(ground: Path = GROUND) -> None:
@@ -173,4 +189,4 @@ def _is_ready(login: Machine, node: str) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main(NAME, up=up, down=down, status=status))
+    sys.exit(main(NAME, up=up, down=down, status=status, trust=trust))

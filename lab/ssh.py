@@ -3,11 +3,11 @@
 import os
 from pathlib import Path
 
-from lab.keys import HOSTS, PEOPLES, Keys
+from lab.keys import HOSTS, Keys
 from lab.machine import Machine, Service
 from lab.root import PEOPLE
 
-__all__ = ["SSHD", "make_homes", "prepare_ssh", "trust"]
+__all__ = ["SSHD", "make_homes", "prepare_ssh", "prepare_trust"]
 
 AUTHORITIES = "/etc/ssh/authorities"
 SERVER = {
@@ -40,8 +40,8 @@ def prepare_ssh(machine: Machine, keys: Keys, **more: str) -> None:
     machine.run("mkdir", "--parents", "/run/sshd")
     machine.put("/etc/ssh/host", (keys.folder / name).read_text(encoding="ascii"), mode="0600")
     machine.put("/etc/ssh/host-cert.pub", keys.public(f"{name}-cert"))
-    machine.put(AUTHORITIES, keys.public(PEOPLES))
     machine.put("/etc/ssh/ssh_known_hosts", f"@cert-authority * {keys.public(HOSTS)}")
+    prepare_trust(machine, keys)
     lines = [f"{key} {value}\n" for key, value in {**SERVER, "UsePAM": "no", **more}.items()]
     # Every account has a folder for what lives as long as its sessions, as logind would make it.
     lines += [f"Match User {person}\n  SetEnv {_environment(number)}\n" for person, number in PEOPLE.items()]
@@ -51,22 +51,14 @@ def prepare_ssh(machine: Machine, keys: Keys, **more: str) -> None:
         machine.run("install", "--directory", "--mode=0700", f"--owner={person}", f"--group={person}", folder)
 
 
+def prepare_trust(machine: Machine, keys: Keys) -> None:
+    """Have a machine accept certificates of the authorities that its place trusts; a running server does so at once."""
+    machine.put(AUTHORITIES, "".join(f"{line}\n" for line in keys.trusted()))
+
+
 def _environment(number: int) -> str:
     values = {"XDG_RUNTIME_DIR": f"/run/user/{number}", "PODMAN_IGNORE_CGROUPSV1_WARNING": "1"}
     return " ".join(f"{key}={value}" for key, value in values.items())
-
-
-def trust(machine: Machine, authority: str) -> None:
-    """Have a machine accept certificates of one more authority, as an administrator would who adds a cluster to a platform.
-
-    Parameters
-    ----------
-    authority
-        Its public key, as one line.
-    """
-    known = machine.run("cat", AUTHORITIES)
-    if authority.strip() not in known.splitlines():
-        machine.put(AUTHORITIES, f"{known}{authority.strip()}\n")
 
 
 def make_homes(folder: Path, keys: Keys) -> None:

@@ -11,9 +11,9 @@ from lab.machine import Machine, Service
 from lab.network import Link, join
 from lab.place import Place, Status, main
 from lab.root import PEOPLE, alone, debian, prepare
-from lab.ssh import SSHD, make_homes, prepare_ssh
+from lab.ssh import SSHD, make_homes, prepare_ssh, prepare_trust
 
-__all__ = ["SshHosts", "down", "status", "up"]
+__all__ = ["SshHosts", "down", "status", "trust", "up"]
 
 NAME = "sshhost"
 FRONT, INNER = "front", "inner"
@@ -75,6 +75,22 @@ def up(ground: Path = GROUND) -> SshHosts:
         return _up(_place(ground), base)
 
 
+def trust(authority: str, ground: Path = GROUND) -> None:
+    """Have all its SSH servers accept certificates of one more authority, as a site does that takes up a platform.
+
+    Parameters
+    ----------
+    authority
+        Its public key, as one line.
+    """
+    place = _place(ground)
+    with alone(NAME):
+        keys = Keys(place.folder / "keys")
+        keys.trust(authority)
+        for name in place.machines:
+            prepare_trust(place.machine(name), keys)
+
+
 def down(ground: Path = GROUND) -> None:
     """End the hosts, what runs on them included, and remove all that they had; also if they are half up, or down."""
     with alone(NAME):
@@ -108,7 +124,7 @@ def _up(place: Place, base: Path) -> SshHosts:
             machine.put("/etc/hosts", names)
             prepare_ssh(machine, keys)
     if is_new:
-        front.run("groupadd", "--system", GROUP)
+        front.run("groupadd", "--force", "--system", GROUP)
         front.run("usermod", "--append", "--groups", GROUP, MEMBER)
         front.run("mkdir", "--parents", str(Path(SOCKET).parent))
     if is_new or inner_is_new or not inner.succeeds("ip", "link", "show", "dev", "outside"):
@@ -128,4 +144,4 @@ def _serve(front: Machine, inner: Machine) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(NAME, up=up, down=down, status=status))
+    sys.exit(main(NAME, up=up, down=down, status=status, trust=trust))

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,3 +37,18 @@ def test_it_serves_what_was_put_into_it_until_it_goes(tmp_path: Path, archive: P
     assert subprocess.run(asked, capture_output=True, check=False, timeout=60).returncode != 0
     assert not ground.exists()
     registry.down(ground)
+
+
+def test_it_is_told_the_same_by_the_command_line(tmp_path: Path) -> None:
+    def say(*words: str) -> tuple[int, str]:
+        argv = [sys.executable, "-m", *words, "--ground", str(tmp_path / "lab")]
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=120)
+        return done.returncode, done.stdout
+
+    registry.up(tmp_path / "lab", {})
+    assert say("lab.registry", "status") == (0, "up\n  docker-registry: runs\n")
+    assert say("lab", "status", "registry") == (0, "registry: up\n")
+    assert say("lab", "down", "registry") == (0, "")
+    assert say("lab.registry", "status") == (3, "down\n")
+    assert say("lab.nothing", "status")[0] == 1
+    assert say("lab", "up", "nothing")[0] == 2

@@ -77,6 +77,32 @@ def test_a_node_lets_in_who_has_a_job_on_it_and_ends_what_they_leave_there(clust
     until("The end of what was left", lambda: not machine.succeeds("pgrep", "--full", "sleep 4711"))
 
 
+def test_a_job_goes_on_while_the_login_node_starts_anew(cluster: Slurm, ann: Account) -> None:
+    job = ann.submit("sleep 600")
+    node = ann.runs(job)
+    login = cluster.place.machine(cluster.login.name)
+    # It saves what it knows when it ends, else every few seconds; without that, its jobs would be nobody's.
+    login.end("slurmctld")
+    login.halt()
+    assert slurm.up(LAB) == cluster
+    assert ann.runs(job) == node
+    assert ann.login.run(f"srun --jobid={job} --overlap --quiet hostname") == node
+    ann.login.run(f"scancel {job}")
+    assert ann.ends(job).startswith("CANCELLED")
+
+
+def test_a_job_makes_way_for_one_that_goes_before(cluster: Slurm, ann: Account) -> None:
+    ben = Account(Login(cluster.keys, "ben", cluster.login.name))
+    lesser = ben.submit("sleep 600", "--partition=spare", "--nodelist=n2", "--ntasks=4", "--requeue")
+    ben.runs(lesser)
+    greater = ann.submit("true", "--nodelist=n2", "--ntasks=4")
+    assert ann.ends(greater) == "COMPLETED"
+    assert "PREEMPTED" in ben.login.run(
+        f"sacct --noheader --duplicates --allocations --jobs={lesser} --format=state%20"
+    )
+    ben.login.run(f"scancel {lesser}")
+
+
 def test_containers_run_inside_a_job_by_either_program(ann: Account, image: str) -> None:
     apptainer = f"apptainer --quiet pull --force --no-https box.sif docker://{image} && apptainer --quiet exec box.sif"
     places = "podman --root=/scratch/$SLURM_JOB_ID/root --runroot=/scratch/$SLURM_JOB_ID/run"

@@ -41,6 +41,16 @@ def test_a_certificate_of_the_authority_lets_in_whom_it_names_until_it_ends(host
         assert not gets_in(hosts, key, "ann")
 
 
+def test_one_more_authority_is_trusted_once_it_was_named(hosts: SshHosts, tmp_path: Path) -> None:
+    for name in ("authority", "key"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / name], check=True)
+    sign = ["ssh-keygen", "-q", "-s", str(tmp_path / "authority"), "-I", "test", "-n", "ben", "-V", "+5m"]
+    subprocess.run([*sign, str(tmp_path / "key.pub")], check=True, capture_output=True)
+    assert not gets_in(hosts, tmp_path / "key", "ben")
+    sshhost.trust((tmp_path / "authority.pub").read_text(encoding="ascii"), LAB)
+    assert gets_in(hosts, tmp_path / "key", "ben")
+
+
 def test_the_inner_host_is_on_no_network_of_this_machine(hosts: SshHosts) -> None:
     told = subprocess.run(["ip", "-json", "-4", "address"], capture_output=True, check=True).stdout
     ours = [one["local"] for link in json.loads(told) for one in link["addr_info"]]

@@ -60,10 +60,12 @@ def test_a_place_is_brought_up_once_mended_and_removed_whole(name: str, ground: 
 
     first.signal(program, signal.SIGKILL)
     until("The end of a program", lambda: condition(name, ground) is Condition.BROKEN)
+    place.machine(machine).put("/srv/kept", "kept")
     place.machine(machine).halt()
     assert condition(name, ground) is Condition.BROKEN
     assert bring_up(name, ground) == before
     assert condition(name, ground) is Condition.UP
+    assert place.machine(machine).run("cat", "/srv/kept") == "kept"
     assert Login(before.keys, "ann", first.name).run("id -un") == "ann"
 
     number, traces = place.number, Traces.of(ground, [place])
