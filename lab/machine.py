@@ -131,13 +131,14 @@ class Machine:
                 plan,
             ]
             outer = spawn(argv, log, output=writing)
+            # At once: with it ends all that it starts, also if this process is interrupted before that is ready.
+            outer.note(self.folder / "outer")
             os.close(writing)
             ready, _, _ = select.select([reading], [], [], START_SECONDS)
             if not ready or os.read(reading, 16) != b"ready\n":
                 outer.end(hard=True)
                 raise FailedError(f"{self.name} did not start: {log.read_text(encoding='utf-8').strip()[-500:]}")
             Process.of(outer.children[0]).note(self.folder / "pid")
-            outer.note(self.folder / "outer")
         finally:
             os.close(reading)
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from scripts.machine import FailedError, answers, run
 
-__all__ = ["Link", "claim", "connect", "entered", "join", "link_exists", "remove"]
+__all__ = ["Link", "Outlet", "claim", "join"]
 
 NUMBERS = range(100)
-NAME = "specola-lab{}"
+NARROW = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +30,10 @@ def claim() -> int:
     FailedError
         None is free.
     """
+    # A wide route, as of a private network that a company has, still leads to all of it but these.
     routes = [one["dst"] for one in _ask("-4", "route", "show", "table", "all") if one.get("type") != "broadcast"]
-    taken = [
-        ipaddress.ip_network(route, strict=False) for route in routes if route[0].isdigit() and route != "0.0.0.0/0"
-    ]
+    known = [ipaddress.ip_network(route, strict=False) for route in routes if route[0].isdigit()]
+    taken = [one for one in known if one.prefixlen >= NARROW]
     for number in NUMBERS:
         wanted = [ipaddress.ip_network(f"{net}.{number}.0/24") for net in ("10.77", "10.78")]
         if not any(one.overlaps(other) for one in wanted for other in taken):
@@ -41,23 +41,43 @@ def claim() -> int:
     raise FailedError("There is no free network for a lab: 10.77.0.0/16 and 10.78.0.0/16 are all in use.")
 
 
-def host_end(number: int) -> str:
-    """Return what the interface on this machine is called that leads to a lab."""
-    return NAME.format(number)
+@dataclass(frozen=True, slots=True)
+class Outlet:
+    """The interface on this machine that leads to a place.
 
+    Parameters
+    ----------
+    number
+        The number of the place's networks.
+    owner
+        Whose it is, which stands at the interface: numbers are used again.
+    """
 
-def link_exists(number: int) -> bool:
-    """Tell whether this machine is connected to a lab."""
-    return answers(["ip", "link", "show", "dev", host_end(number)]) is not None
+    number: int
+    owner: str
 
+    @property
+    def name(self) -> str:
+        """What the interface is called."""
+        return f"specola-lab{self.number}"
 
-def connect(number: int, far: Link) -> None:
-    """Connect this machine, which becomes 10.77.N.1, to a lab machine."""
-    name = host_end(number)
-    run(["ip", "link", "add", "name", name, "type", "veth", "peer", "name", far.name, "netns", str(far.process)])
-    run(["ip", "address", "add", f"10.77.{number}.1/24", "dev", name])
-    run(["ip", "link", "set", name, "up"])
-    raise_end(far)
+    def exists(self) -> bool:
+        """Tell whether it is there."""
+        return any(one.get("ifalias") == self.owner for one in _ask("link", "show", "dev", self.name))
+
+    def connect(self, far: Link) -> None:
+        """Connect this machine, which becomes 10.77.N.1, to a lab machine."""
+        ends = ["name", self.name, "type", "veth", "peer", "name", far.name, "netns", str(far.process)]
+        run(["ip", "link", "add", *ends])
+        run(["ip", "link", "set", "dev", self.name, "alias", self.owner])
+        run(["ip", "address", "add", f"10.77.{self.number}.1/24", "dev", self.name])
+        run(["ip", "link", "set", "dev", self.name, "up"])
+        raise_end(far)
+
+    def remove(self) -> None:
+        """Remove it, if the kernel has not done so with the other end."""
+        if self.exists():
+            answers(["ip", "link", "delete", "dev", self.name])
 
 
 def join(near: Link, far: Link) -> None:
@@ -83,11 +103,6 @@ def raise_end(end: Link) -> None:
 def entered(process: int) -> list[str]:
     """Return the words before a command that is to see the network of a process."""
     return ["nsenter", f"--net=/proc/{process}/ns/net", "--"]
-
-
-def remove(number: int) -> None:
-    """Remove this machine's end, if the kernel has not done so with the other."""
-    answers(["ip", "link", "delete", "dev", host_end(number)])
 
 
 def _ask(*words: str) -> list[dict[str, Any]]:

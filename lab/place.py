@@ -12,7 +12,7 @@ from typing import Protocol
 
 from lab.ground import GROUND, registry_port
 from lab.machine import Machine
-from lab.network import Link, claim, connect, link_exists, remove
+from lab.network import Link, Outlet, claim
 from lab.processes import Process, spawn
 from lab.root import alone
 from scripts.machine import FailedError, say
@@ -77,6 +77,11 @@ class Place:
         """The number of its networks."""
         return int((self.folder / "number").read_text(encoding="ascii"))
 
+    @property
+    def outlet(self) -> Outlet:
+        """What connects this machine to it."""
+        return Outlet(self.number, str(self.folder))
+
     def start_first(self, base: Path, *, binds: Mapping[Path, str]) -> tuple[Machine, bool]:
         """Start the machine that this one reaches, at 10.77.N.2; return it, and whether it had to be started."""
         first = self.machine(self.machines[0])
@@ -85,10 +90,10 @@ class Place:
             is_new = first.start(base, binds=binds)
             if is_new:
                 if (self.folder / "number").exists():
-                    remove(self.number)
+                    self.outlet.remove()
                 (self.folder / "number").write_text(str(claim()), encoding="ascii")
-            if is_new or not link_exists(self.number):
-                connect(self.number, Link(first.process, "outside", f"10.77.{self.number}.2/24"))
+            if not self.outlet.exists():
+                self.outlet.connect(Link(first.process, "outside", f"10.77.{self.number}.2/24"))
         return first, is_new
 
     def offer_registry(self) -> None:
@@ -124,7 +129,7 @@ class Place:
         for name in reversed(self.machines):
             self.machine(name).remove()
         if (self.folder / "number").exists():
-            remove(self.number)
+            self.outlet.remove()
         if self.folder.exists():
             shutil.rmtree(self.folder)
         if self.ground.exists() and not any(self.ground.iterdir()):

@@ -3,13 +3,14 @@
 import contextlib
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from lab import slurm, sshhost
-from lab.network import link_exists
 from lab.place import Condition
 from lab.slurm import Slurm
 from lab.sshhost import SshHosts
@@ -68,11 +69,11 @@ def test_a_place_is_brought_up_once_mended_and_removed_whole(name: str, ground: 
     assert place.machine(machine).run("cat", "/srv/kept") == "kept"
     assert Login(before.keys, "ann", first.name).run("id -un") == "ann"
 
-    number, traces = place.number, Traces.of(ground, [place])
+    outlet, traces = place.outlet, Traces.of(ground, [place])
     assert traces.left()
     take_down(ground)
     assert traces.left() == []
-    assert not link_exists(number)
+    assert not outlet.exists()
     assert condition(name, ground) is Condition.DOWN
 
 
@@ -83,5 +84,16 @@ def test_what_was_killed_half_way_is_removed_too(ground: Path) -> None:
         place.machine(name).halt()
     with contextlib.suppress(FileNotFoundError):
         (place.folder / "number").unlink()
+    take_down(ground)
+    assert traces.left() == []
+
+
+def test_what_was_interrupted_half_way_is_removed_too(ground: Path) -> None:
+    argv = [sys.executable, "-m", "lab.sshhost", "up", "--ground", str(ground)]
+    traces = Traces(ground, frozenset(), frozenset())
+    with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as bringing:
+        until("A first process", (ground / "sshhost/machines/front/outer").exists)
+        bringing.kill()
+    assert traces.left()
     take_down(ground)
     assert traces.left() == []
