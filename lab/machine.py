@@ -29,7 +29,7 @@ ENVIRONMENT = {
 SCRATCH = "/scratch"
 LOCAL = (SCRATCH, "/var/lib/containers")
 KINDS = ("mount", "uts", "ipc", "net", "pid")
-START_SECONDS, SERVICE_SECONDS, ANSWER_SECONDS = 20.0, 30.0, 10.0
+START_SECONDS, SERVICE_SECONDS, ANSWER_SECONDS = 30.0, 60.0, 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +186,10 @@ class Machine:
         FailedError
             It failed, or took longer.
         """
-        done = self._done(argv, user, given, seconds)
+        try:
+            done = self._done(argv, user, given, seconds)
+        except subprocess.TimeoutExpired as error:
+            raise FailedError(f"On {self.name}, “{' '.join(argv)}” took longer than {seconds:.0f} s.") from error
         if done.returncode != 0:
             text = (done.stderr or done.stdout).decode(errors="replace").strip()
             raise FailedError(f"On {self.name}, “{' '.join(argv)}” failed with {done.returncode}: {text[-500:]}")
@@ -198,23 +201,23 @@ class Machine:
         self.run(*words, given=text.encode())
 
     def succeeds(self, *argv: str, user: str = "root") -> bool:
-        """Tell whether a command inside succeeds."""
-        return self._done(argv, user, b"", ANSWER_SECONDS).returncode == 0
+        """Tell whether a command inside succeeds, and soon."""
+        try:
+            return self._done(argv, user, b"", ANSWER_SECONDS).returncode == 0
+        except subprocess.TimeoutExpired:
+            return False
 
     def _done(
         self, argv: Sequence[str], user: str, given: bytes, seconds: float
     ) -> "subprocess.CompletedProcess[bytes]":
-        try:
-            return subprocess.run(
-                self.command(*argv, user=user),
-                env={**ENVIRONMENT, "HOME": f"/home/{user}" if user != "root" else "/root"},
-                input=given,
-                capture_output=True,
-                timeout=seconds,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise FailedError(f"On {self.name}, “{' '.join(argv)}” took longer than {seconds:.0f} s.") from error
+        return subprocess.run(
+            self.command(*argv, user=user),
+            env={**ENVIRONMENT, "HOME": f"/home/{user}" if user != "root" else "/root"},
+            input=given,
+            capture_output=True,
+            timeout=seconds,
+            check=False,
+        )
 
     def serve(self, service: Service) -> bool:
         """Start a program unless it runs, and wait until it can be used; return whether it had to be started.

@@ -18,6 +18,7 @@ from lab.place import Place, Status, main
 from lab.processes import wait_for
 from lab.root import PEOPLE, alone, debian, prepare
 from lab.ssh import SSHD, make_homes, prepare_ssh, prepare_trust
+from scripts.machine import FailedError
 
 __all__ = ["Slurm", "down", "status", "trust", "up"]
 
@@ -27,7 +28,7 @@ SERVER = Service("mariadbd", ("mariadbd",), "mysql", ("mariadb-admin", "--silent
 ACCOUNTING = Service("slurmdbd", ("slurmdbd", "-D"), "slurm", ("sacctmgr", "--noheader", "show", "cluster"))
 CONTROLLER = Service("slurmctld", ("slurmctld", "-D"), "slurm", ("scontrol", "ping"))
 NODE = Service("slurmd", ("slurmd", "-D"))
-READY_SECONDS = 30.0
+READY_SECONDS = 60.0
 FOLDERS = {
     "/run/munge": "munge",
     "/run/mysqld": "mysql",
@@ -184,7 +185,10 @@ def _serve(place: Place) -> None:
 
 
 def _is_ready(login: Machine, node: str) -> bool:
-    state = login.run("sinfo", "--noheader", f"--nodes={node}", "--format=%t").split()
+    try:
+        state = login.run("sinfo", "--noheader", f"--nodes={node}", "--format=%t").split()
+    except FailedError:  # a controller that is busy is asked again
+        return False
     return bool(state) and state[0] in {"idle", "mix", "alloc"}
 
 

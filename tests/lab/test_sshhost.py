@@ -10,17 +10,9 @@ import pytest
 from lab import sshhost
 from lab.place import Condition
 from lab.sshhost import SshHosts
-from tests.support.lab import LAB, Login
+from tests.support.lab import LAB, Login, opens
 
 pytestmark = pytest.mark.containers
-
-
-def gets_in(hosts: SshHosts, key: Path, person: str) -> bool:
-    """Tell whether a key, with the certificate beside it, opens an account of the first host."""
-    options = (f"UserKnownHostsFile={hosts.keys.known_hosts}", "IdentitiesOnly=yes", "BatchMode=yes")
-    words = ["ssh", "-F", "none", *(word for option in options for word in ("-o", option)), "-i", str(key)]
-    done = subprocess.run([*words, f"{person}@{hosts.front.address}", "true"], capture_output=True, check=False)
-    return done.returncode == 0
 
 
 def test_everybody_gets_in_by_their_own_key_and_nobody_as_root(hosts: SshHosts) -> None:
@@ -28,7 +20,7 @@ def test_everybody_gets_in_by_their_own_key_and_nobody_as_root(hosts: SshHosts) 
         for host in (hosts.front, hosts.inner):
             assert Login(hosts.keys, person, host.name).run("id -u; hostname").split() == [str(number), host.name]
     assert Login(hosts.keys, "root", hosts.front.name).tries("true").returncode == 255
-    assert not gets_in(hosts, hosts.keys.key("ben"), "ann")
+    assert not opens(hosts.keys, hosts.front, hosts.keys.key("ben"), "ann")
 
 
 def test_a_certificate_of_the_authority_lets_in_whom_it_names_until_it_ends(hosts: SshHosts, tmp_path: Path) -> None:
@@ -37,8 +29,8 @@ def test_a_certificate_of_the_authority_lets_in_whom_it_names_until_it_ends(host
     for validity, good in {"+5m": True, "-10m:-5m": False}.items():
         sign = ["ssh-keygen", "-q", "-s", str(hosts.keys.authority), "-I", "test", "-n", "ben", "-V", validity]
         subprocess.run([*sign, f"{key}.pub"], check=True, capture_output=True)
-        assert gets_in(hosts, key, "ben") is good
-        assert not gets_in(hosts, key, "ann")
+        assert opens(hosts.keys, hosts.front, key, "ben") is good
+        assert not opens(hosts.keys, hosts.front, key, "ann")
 
 
 def test_one_more_authority_is_trusted_once_it_was_named(hosts: SshHosts, tmp_path: Path) -> None:
@@ -46,9 +38,9 @@ def test_one_more_authority_is_trusted_once_it_was_named(hosts: SshHosts, tmp_pa
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / name], check=True)
     sign = ["ssh-keygen", "-q", "-s", str(tmp_path / "authority"), "-I", "test", "-n", "ben", "-V", "+5m"]
     subprocess.run([*sign, str(tmp_path / "key.pub")], check=True, capture_output=True)
-    assert not gets_in(hosts, tmp_path / "key", "ben")
+    assert not opens(hosts.keys, hosts.front, tmp_path / "key", "ben")
     sshhost.trust((tmp_path / "authority.pub").read_text(encoding="ascii"), LAB)
-    assert gets_in(hosts, tmp_path / "key", "ben")
+    assert opens(hosts.keys, hosts.front, tmp_path / "key", "ben")
 
 
 def test_the_inner_host_is_on_no_network_of_this_machine(hosts: SshHosts) -> None:

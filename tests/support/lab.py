@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from lab.keys import Keys
+from lab.keys import Host, Keys
 from lab.place import Place
 from tests.support.engines import cache_folder
 
-__all__ = ["LAB", "Account", "Login", "Traces", "shared", "until"]
+__all__ = ["LAB", "Account", "Login", "Traces", "opens", "shared", "until"]
 
 PlaceT = TypeVar("PlaceT")
 ENDED = {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "OUT_OF_MEMORY", "NODE_FAIL", "PREEMPTED"}
@@ -69,6 +69,14 @@ class Login:
         done = self.tries(command, given=given)
         assert done.returncode == 0, (command, done.stdout, done.stderr)
         return done.stdout.decode().strip()
+
+
+def opens(keys: Keys, host: Host, key: Path, person: str) -> bool:
+    """Tell whether a private key, with the certificate beside it, opens somebody's account on a host that is reached directly."""
+    options = (f"UserKnownHostsFile={keys.known_hosts}", "IdentitiesOnly=yes", "BatchMode=yes")
+    words = ["ssh", "-F", "none", *(word for option in options for word in ("-o", option)), "-i", str(key)]
+    done = subprocess.run([*words, f"{person}@{host.address}", "true"], capture_output=True, timeout=60, check=False)
+    return done.returncode == 0
 
 
 def until(what: str, found: Callable[[], bool], *, seconds: float = 60) -> None:
