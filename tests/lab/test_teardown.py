@@ -69,8 +69,8 @@ def test_a_place_is_brought_up_once_mended_and_removed_whole(name: str, ground: 
     assert place.machine(machine).run("cat", "/srv/kept") == "kept"
     assert Login(before.keys, "ann", first.name).run("id -un") == "ann"
 
-    outlet, traces = place.outlet, Traces.of(ground, [place])
-    assert traces.left()
+    outlet, traces = place.outlet, Traces.of(place)
+    assert len(traces.processes) > len(place.machines)
     take_down(ground)
     assert traces.left() == []
     assert not outlet.exists()
@@ -79,7 +79,7 @@ def test_a_place_is_brought_up_once_mended_and_removed_whole(name: str, ground: 
 
 def test_what_was_killed_half_way_is_removed_too(ground: Path) -> None:
     place = sshhost.up(ground).place
-    traces = Traces.of(ground, [place])
+    traces = Traces.of(place)
     for name in place.machines:
         place.machine(name).halt()
     with contextlib.suppress(FileNotFoundError):
@@ -90,7 +90,7 @@ def test_what_was_killed_half_way_is_removed_too(ground: Path) -> None:
 
 def test_what_was_interrupted_half_way_is_removed_too(ground: Path) -> None:
     argv = [sys.executable, "-m", "lab.sshhost", "up", "--ground", str(ground)]
-    traces = Traces(ground, frozenset(), frozenset())
+    traces = Traces(ground)
     with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as bringing:
         until("A first process", (ground / "sshhost/machines/front/outer").exists)
         bringing.kill()

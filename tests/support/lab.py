@@ -5,13 +5,14 @@ import fcntl
 import os
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from lab.keys import Host, Keys
 from lab.place import Place
+from lab.processes import Process
 from tests.support.engines import cache_folder
 
 __all__ = ["LAB", "Account", "Login", "Traces", "opens", "shared", "until"]
@@ -116,31 +117,47 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Traces:
-    """What of a lab can be seen on this machine: each thing that is left is one entry."""
+    """What of a lab can be seen on this machine: each thing that is left is one entry.
+
+    Parameters
+    ----------
+    ground
+        The lab's folder, whose name stands in commands and mounts of what belongs to it.
+    processes
+        Those in its namespaces. Namespaces cannot be looked for afterwards: their numbers are used again at once.
+    groups
+        Its control groups.
+    """
 
     ground: Path
-    namespaces: frozenset[str]
-    groups: frozenset[Path]
+    processes: frozenset[Process] = frozenset()
+    groups: frozenset[Path] = frozenset()
 
     @classmethod
-    def of(cls, ground: Path, places: Sequence[Place]) -> "Traces":
-        """Note the namespaces of places that are up."""
-        machines = [place.machine(name) for place in places for name in place.machines]
-        own = {str(one.readlink()) for one in Path("/proc/self/ns").iterdir()}
-        held = {str(one.readlink()) for machine in machines for one in Path(f"/proc/{machine.process}/ns").iterdir()}
+    def of(cls, place: Place) -> "Traces":
+        """Note what belongs to a place that is up."""
+        machines = [place.machine(name) for name in place.machines]
+        own = _namespaces(Path("/proc/self"))
+        held = {one for machine in machines for one in _namespaces(Path(f"/proc/{machine.process}"))} - own
+        inside = [process for process in Path("/proc").glob("[0-9]*") if _namespaces(process) & held]
         groups = {folder for machine in machines for folder in machine.groups.folders()}
-        return cls(ground, frozenset(held - own), frozenset(groups))
+        return cls(place.ground, frozenset(Process.of(int(one.name)) for one in inside), frozenset(groups))
 
     def left(self) -> list[str]:
-        """Return processes, namespaces, mounts, control groups and files that belong to it and are still there."""
-        mark, found = str(self.ground), []
+        """Return processes, mounts, control groups and files that belong to it and are still there."""
+        mark, found = str(self.ground), [f"process {one.pid}" for one in self.processes if one.runs]
         for process in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
                 if int(process.name) != os.getpid() and mark.encode() in (process / "cmdline").read_bytes():
-                    found.append(f"process {process.name}")
+                    found.append(f"command {process.name}")
                 if mark in (process / "mountinfo").read_text(encoding="utf-8"):
                     found.append(f"mount seen by {process.name}")
-                if self.namespaces & {str(one.readlink()) for one in (process / "ns").iterdir()}:
-                    found.append(f"namespace of {process.name}")
-        groups = [str(folder) for folder in self.groups if folder.exists()]
+        groups = [f"control group {folder}" for folder in self.groups if folder.exists()]
         return [*found, *groups, *([mark] if self.ground.exists() else [])]
+
+
+def _namespaces(process: Path) -> set[str]:
+    try:
+        return {str(one.readlink()) for one in (process / "ns").iterdir()}
+    except OSError:
+        return set()
