@@ -45,7 +45,7 @@ class Registry:
         yield f"Registry: 127.0.0.1:{self.port}, here and on every lab machine, without TLS"
         yield from (f"  {name}@{digest}" for name, digest in self.digests.items())
         if not self.digests:
-            yield "  It is empty; `make images` and then `make lab` again puts the demonstration images into it."
+            yield "  It is empty; `python3 -m scripts.images --keep`, then `make lab` again puts the demonstration images into it."
 
 
 def up(ground: Path = GROUND, archives: Mapping[str, Path] | None = None) -> Registry:
