@@ -7,7 +7,7 @@ TESTS ?= tests
 SETTINGS := $(if $(PORT),SPECOLA_BIND=127.0.0.1:$(PORT)) $(if $(DATA),SPECOLA_DATA=$(abspath $(DATA)))
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup images check format test test-quick bench wheel pin clean
+.PHONY: help run setup images check format test test-quick bench lab lab-down wheel pin clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,7 @@ format: ## Format the code
 
 test: ## Run all tests, with real engines, database and browser (TESTS=tests/gateway for some)
 	@$(PYTHON) -m scripts.setup test
+	@$(PYTHON) -m lab build
 	@$(VENV)/python -m scripts.tests $(TESTS)
 
 test-quick: ## Run the tests that need no container engine, database server or browser
@@ -39,6 +40,12 @@ test-quick: ## Run the tests that need no container engine, database server or b
 bench: ## Measure side by side with peers, and print one table
 	@$(PYTHON) -m scripts.setup test
 	@$(VENV)/python -m bench
+
+lab: ## Bring up SSH hosts, a Slurm cluster and a registry on this machine, and tell how they are used (needs root)
+	@$(PYTHON) -m lab up
+
+lab-down: ## End the lab, and remove all it had but what it keeps for the next time
+	@$(PYTHON) -m lab down
 
 wheel: ## Build the wheel, with pages, scripts and migrations in it, into dist/
 	@$(PYTHON) -m scripts.setup check

@@ -98,6 +98,7 @@ TO_TEST = (
     Need(PODMAN, "is one of the two engines tested", programs("podman", "runc", "newuidmap", "slirp4netns")),
     Need(("docker.io",), "is one of the two engines tested", programs("dockerd", "docker")),
     Need(("docker-registry", "skopeo"), "serves and copies images in tests", programs("docker-registry", "skopeo")),
+    Need(("mmdebstrap", "openssh-client"), "makes the lab's machines and reaches them", programs("mmdebstrap", "ssh")),
     Need(("chromium",), "is the browser of the tests", programs("chromium")),
     Need(
         ("postgresql",),

@@ -22,10 +22,11 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-# What shares an engine's demonstrations, what it builds, or the one network outside. The library's own marks (`xdist_group`)
+# What shares an engine's demonstrations, what it builds, the places of the lab, or the one network outside. The library's own marks (`xdist_group`)
 # do not reach its scheduler with pytest 9.2.
 TOGETHER = (
     "tests/e2e/",
+    "tests/lab/",
     "tests/scripts/test_wheel.py",
     "tests/contract/test_computing_hostile.py::test_task_reaches_the_world_but_not_the_clouds_metadata",
 )

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.registry import configuration, copying
 from tests.support.images import TestImage
 from tests.support.ports import REGISTRY_PORTS, free_port
 
@@ -32,11 +33,7 @@ class RunningRegistry:
         """Put an image into the registry; return its digest there."""
         archive, digest = self.folder / "image.tar", self.folder / "digest"
         await asyncio.to_thread(archive.write_bytes, image.archive())
-        target = f"docker://{self.name(image)}"
-        argv = ["skopeo", "copy", "--insecure-policy", "--dest-tls-verify=false", "--digestfile", str(digest)]
-        process = await asyncio.create_subprocess_exec(
-            *argv, f"docker-archive:{archive}", target, stdout=asyncio.subprocess.DEVNULL
-        )
+        process = await asyncio.create_subprocess_exec(*copying(archive, self.name(image), digest))
         assert await process.wait() == 0
         return (await asyncio.to_thread(digest.read_text)).strip()
 
@@ -85,17 +82,11 @@ async def slowed(registry: RunningRegistry, *, rate: float) -> AsyncIterator[Run
 
 
 def _configure(folder: Path, port: int, accounts: bool) -> Path:  # noqa: FBT001 -- private, called once
-    lines = [
-        "version: 0.1",
-        "log: {level: error}",
-        f"storage: {{filesystem: {{rootdirectory: {folder / 'registry'}}}}}",
-        f"http: {{addr: '127.0.0.1:{port}'}}",
-    ]
     if accounts:
         (folder / "accounts").write_text(ACCOUNTS, encoding="ascii")
-        lines.append(f"auth: {{htpasswd: {{realm: test, path: {folder / 'accounts'}}}}}")
+    text = configuration(folder / "registry", port, accounts=folder / "accounts" if accounts else None)
     file = folder / "registry.yml"
-    file.write_text("\n".join(lines) + "\n", encoding="ascii")
+    file.write_text(text, encoding="ascii")
     return file
 
 

@@ -1,0 +1,1 @@
+"""Real places for tasks on one Debian machine: SSH hosts, a Slurm cluster, a registry; for tests, and for trying things out."""
