@@ -7,7 +7,7 @@ TESTS ?= tests
 SETTINGS := $(if $(PORT),SPECOLA_BIND=127.0.0.1:$(PORT)) $(if $(DATA),SPECOLA_DATA=$(abspath $(DATA)))
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup images check format test test-quick bench lab lab-down wheel pin clean
+.PHONY: help run setup images check format test test-quick test-lab bench lab lab-down wheel pin clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,8 +31,12 @@ format: ## Format the code
 
 test: ## Run all tests, with real engines, database and browser (TESTS=tests/gateway for some)
 	@$(PYTHON) -m scripts.setup test
-	@$(PYTHON) -m lab build
 	@$(VENV)/python -m scripts.tests $(TESTS)
+
+test-lab: ## Run the tests of the lab, whose machines are built the first time
+	@$(PYTHON) -m scripts.setup test
+	@$(PYTHON) -m lab build
+	@$(VENV)/python -m scripts.tests tests/lab
 
 test-quick: ## Run the tests that need no container engine, database server or browser
 	@$(VENV)/python -m pytest $(TESTS) -m "not containers and not browser and not postgres and not slow" --numprocesses 3 --dist loadfile
