@@ -67,7 +67,7 @@ async def test_a_deaf_client_with_an_endless_window_holds_back_the_task(stage: S
         port,
         username=stage.task.id,
         client_keys=[stage.identity.private.encode()],
-        known_hosts=None,
+        known_hosts=asyncssh.import_known_hosts(stage.platform.services.keys.known_hosts(("127.0.0.1",), port)),
         config=None,
         agent_path=None,
     ) as connection:
