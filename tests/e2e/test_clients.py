@@ -18,7 +18,7 @@ from tests.support.engines import PrivateEngine
 from tests.support.installed import PROGRAM, Installed, installed, until
 from tests.support.ports import free_port
 
-pytestmark = [pytest.mark.anyio, pytest.mark.containers, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.anyio, pytest.mark.containers, pytest.mark.timeout(600)]
 
 PSQL = Path("/usr/lib/postgresql/15/bin")
 SOFTWARE = """
