@@ -5,6 +5,7 @@ import contextlib
 import os
 import re
 import signal
+import ssl
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -61,12 +62,18 @@ class Installed:
     @property
     def url(self) -> str:
         """The platform's own address."""
-        return f"http://localhost:{self.port}"
+        return f"{'https' if self.root else 'http'}://localhost:{self.port}"
+
+    @property
+    def root(self) -> str:
+        """The file of the certificate that it shows, which vouches for itself; empty: it has no TLS."""
+        return self.environment.get("SPECOLA_TLS_CERT", "")
 
     @property
     def settings(self) -> dict[str, str]:
         """The environment in which `specola` finds this platform, as its administrator."""
-        return self.environment | {"SPECOLA_URL": self.url, "SPECOLA_TOKEN": self.token}
+        told = {"SPECOLA_URL": self.url, "SPECOLA_TOKEN": self.token}
+        return self.environment | told | ({"SSL_CERT_FILE": self.root} if self.root else {})
 
     @property
     def installation(self) -> str:
@@ -114,7 +121,10 @@ class Installed:
     def api(self) -> httpx.AsyncClient:
         """Return a client of the API, signed in by the administrator's token."""
         return httpx.AsyncClient(
-            base_url=f"{self.url}/api/v1", headers={"Authorization": f"Bearer {self.token}"}, timeout=90
+            base_url=f"{self.url}/api/v1",
+            headers={"Authorization": f"Bearer {self.token}"},
+            timeout=90,
+            verify=ssl.create_default_context(cafile=self.root) if self.root else True,
         )
 
     async def healthy(self) -> None:
@@ -146,8 +156,16 @@ class Installed:
 
 
 @asynccontextmanager
-async def installed(data: Path, *, engine: str, port: int | None = None) -> AsyncIterator[Installed]:
-    """Run the platform in `data` over the engine at the address `engine` for the body."""
+async def installed(
+    data: Path, *, engine: str, port: int | None = None, tls: tuple[Path, Path] | None = None
+) -> AsyncIterator[Installed]:
+    """Run the platform in `data` over the engine at the address `engine` for the body.
+
+    Parameters
+    ----------
+    tls
+        The files of a certificate for `localhost` and `*.tasks.test`, and of its key.
+    """
     port, ssh_port = port or free_port(), free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SPECOLA_")} | {
         "SPECOLA_DATA": str(data),
@@ -155,6 +173,12 @@ async def installed(data: Path, *, engine: str, port: int | None = None) -> Asyn
         "SPECOLA_ENGINE": engine,
         "SPECOLA_SSH_BIND": f"127.0.0.1:{ssh_port}",
     }
+    if tls is not None:
+        environment |= {
+            "SPECOLA_TLS_CERT": str(tls[0]),
+            "SPECOLA_TLS_KEY": str(tls[1]),
+            "SPECOLA_TASKS_DOMAIN": "tasks.test",
+        }
     process = await asyncio.create_subprocess_exec(
         *PROGRAM,
         "up",

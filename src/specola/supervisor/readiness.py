@@ -4,6 +4,7 @@ import asyncio
 import errno
 import socket
 from collections.abc import Collection
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -54,8 +55,9 @@ async def wait_until_up(settings: Settings, children: Collection[Child]) -> None
     BudgetExhaustedError
         It took longer than a minute.
     """
-    transport = over_socket(settings.web_socket)
-    async with httpx.AsyncClient(transport=transport, base_url=settings.url, timeout=5.0) as client:
+    # Whatever is spoken at the public port, there is no TLS on this socket.
+    address = f"http://{urlsplit(settings.url).netloc}"
+    async with httpx.AsyncClient(transport=over_socket(settings.web_socket), base_url=address, timeout=5.0) as client:
         try:
             async with asyncio.timeout(PATIENCE):
                 while not (await _answers(client) and await _listens(settings)):
