@@ -39,7 +39,7 @@ test-lab: ## Run the tests of the lab, whose machines are built the first time
 	@$(VENV)/python -m scripts.tests tests/lab
 
 test-quick: ## Run the tests that need no container engine, database server or browser
-	@$(VENV)/python -m pytest $(TESTS) -m "not containers and not browser and not postgres and not slow" --numprocesses 3 --dist loadfile
+	@$(VENV)/python -m pytest $(TESTS) --ignore=tests/lab -m "not containers and not browser and not postgres and not slow" --numprocesses 3 --dist loadfile
 
 bench: ## Measure side by side with peers, and print one table
 	@$(PYTHON) -m scripts.setup test

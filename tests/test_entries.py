@@ -24,7 +24,7 @@ from tests.support.harness import Platform, open_platform
 from tests.support.ports import free_port
 from tests.support.sockets import HANDSHAKE
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 OWNER, OTHER, ADMINISTRATOR = "ada", "bob", "admin"
 # Of one address only so many refusals are kept, so everybody comes from their own.

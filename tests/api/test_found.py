@@ -9,7 +9,7 @@ from tests.api.test_tasks import start
 from tests.support.callers import Callers
 from tests.support.harness import Platform
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 DATABASE = FoundPort(port=5432, protocol=Protocol.POSTGRES, loopback=True)
 

@@ -20,7 +20,7 @@ from tests.support.certificates import make_certificate
 from tests.support.harness import Platform, open_platform
 from tests.support.peers import Peer
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 DEFINITION = """\
 software: several

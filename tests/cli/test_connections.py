@@ -9,7 +9,7 @@ from specola.services.access import Traffic
 from tests.cli.conftest import Program
 from tests.support.harness import Platform
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
 async def test_who_reached_a_task_is_listed(platform: Platform, ada: Program) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from tests.cli.conftest import Program
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 DEFINITION = """\
 software: screen

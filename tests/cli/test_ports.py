@@ -13,7 +13,7 @@ from tests.cli.test_tunnels import echoed, forwarding
 from tests.support.callers import Callers
 from tests.support.harness import Platform
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 APP = FoundPort(port=8501, protocol=Protocol.HTTP, loopback=True)
 

@@ -17,7 +17,7 @@ from tests.support.callers import Callers
 from tests.support.harness import Platform
 from tests.support.ports import free_port
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 DEFINITION = """
 software: echoes

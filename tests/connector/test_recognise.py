@@ -14,7 +14,7 @@ from specola.connector.recognise import Recognition, recognise
 from specola.domain.software import Protocol
 from tests.support.certificates import make_certificate
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 MYSQL = b"\x2f\x00\x00\x00\x0a8.4.3\x00" + bytes(40)

@@ -19,7 +19,7 @@ from specola.domain.task import TaskId
 from specola.ports.computing import Computing
 from tests.support.places import Reports, a_launch, budget
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 TASK = "task000001"
 DECLARED = (7, 8000)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.ssh_stage import SshStage, open_ssh_stage
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 SIZE = 64 * 1024**2
 

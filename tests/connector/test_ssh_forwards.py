@@ -14,7 +14,7 @@ from tests.support.openssh import SECONDS
 from tests.support.ports import free_port
 from tests.support.ssh_stage import SshStage, open_ssh_stage
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 ENTERED = Entered(
     task="k3f9x2ab4c", name="My Notebook", person="p", marks=frozenset(), ports={"lab": 8888, "db": 5432, "ssh": 22}

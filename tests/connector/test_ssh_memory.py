@@ -9,7 +9,7 @@ import pytest
 from tests.support.openssh import SECONDS
 from tests.support.ssh_stage import SshStage, open_ssh_stage
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 ENDLESS = 1 << 30
 SIZE = 256 * 1024**2

@@ -9,7 +9,7 @@ import pytest
 from specola.domain.task import TaskState
 from tests.support.ssh_stage import SshStage, open_ssh_stage
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from tests.support.openssh import SECONDS
 from tests.support.ssh_stage import NAMES, SshStage, open_ssh_stage
 from tests.support.sshkeys import pair, rsa_pair
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 AT_ONCE = 2.0
 

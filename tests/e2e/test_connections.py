@@ -9,7 +9,7 @@ from specola.domain.task import Task
 from specola.domain.use import UseSign
 from tests.support.harness import Platform, open_platform
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
 async def token(platform: Platform, actor: Actor) -> dict[str, str]:

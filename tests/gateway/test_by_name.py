@@ -17,7 +17,7 @@ from tests.support.peers import Peer, plain
 from tests.support.stage import COOKIE, request
 from tests.support.web_side import TASK
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 MEGABYTES = 20
 

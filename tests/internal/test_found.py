@@ -11,7 +11,7 @@ from specola.domain.software import Protocol
 from specola.domain.task import Task
 from tests.support.harness import Platform
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
 async def found(platform: Platform, task: Task) -> list[FoundPort]:

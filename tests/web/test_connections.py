@@ -9,7 +9,7 @@ from specola.domain.connection import Connection, ConnectionKind
 from specola.services.access import Traffic
 from tests.support.pages import Pages, read_until, text_of
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
 async def test_connections_are_shown_live_and_in_pages(pages: Pages) -> None:

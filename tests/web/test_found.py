@@ -9,7 +9,7 @@ from specola.domain.software import Protocol
 from specola.domain.task import Task
 from tests.support.pages import Pages, read_until, text_of
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 ENTRY = "software: lab\ntitle: The lab\nimage: example.test/web:1\ninterfaces:\n  - {name: web, port: 8000}\n"
 
