@@ -45,10 +45,21 @@ async def rootless(tmp_path: Path) -> AsyncIterator[EnginePlace]:
     finally:
         process.terminate()
         await process.wait()
-        # The process that holds the user's namespace outlives the service.
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            os.kill(int((folder / "run/libpod/tmp/pause.pid").read_text(encoding="ascii")), signal.SIGKILL)
+        # The processes that hold the user's namespace outlive the service; they have its name, and with it this folder's.
+        for process_id in holders(folder):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process_id, signal.SIGKILL)
         shutil.rmtree(folder)
+
+
+def holders(folder: Path) -> list[int]:
+    """Return the processes whose command line names a folder."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if str(folder).encode() in file.read_bytes():
+                found.append(int(file.parent.name))
+    return found
 
 
 async def answers(socket: Path) -> bool:
