@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from specola.domain.software import Protocol
 from specola.ports.computing import Stream
+from specola.task_tls import task_tls
 
 __all__ = ["Dial", "Recognition", "recognise"]
 
@@ -236,16 +237,7 @@ async def _http2(call: _Call) -> Protocol | None:
     return Protocol.GRPC if _is_frame(await call.hear(ANSWER_SECONDS)) else None
 
 
-def _looking() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    # Only whether TLS is spoken is of interest: nothing is told to the peer, and nothing it says is believed.
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    context.set_alpn_protocols(["http/1.1"])
-    return context
-
-
-_CONTEXT = _looking()
+_CONTEXT = task_tls(("http/1.1",))
 HINTS: Mapping[int, Question] = {
     443: _tls,
     5432: _postgres,

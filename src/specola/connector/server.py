@@ -5,7 +5,6 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Any
 
-import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -20,7 +19,6 @@ from specola.ports.connector import Connector
 __all__ = ["create_app"]
 
 STATUS = {Kind.MISSING: 404, Kind.UNAVAILABLE: 503}
-logger = structlog.stdlib.get_logger("specola.connector")
 
 
 class _Question(BaseModel):

@@ -30,8 +30,6 @@ from specola.records import REPORT_SECONDS, Record
 
 __all__ = ["Hub"]
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
 SWEEP_SECONDS = 1.0
 TEND_SECONDS = 5.0
 BEAT_SECONDS = 20.0

@@ -1,7 +1,6 @@
 """Where a request is carried to, and how that place is dialled."""
 
 import asyncio
-import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -9,6 +8,7 @@ from typing import TypeVar
 from specola.domain.task import Endpoint
 from specola.gateway.decisions import Decision, Lease
 from specola.gateway.requests import Head
+from specola.task_tls import task_tls
 
 __all__ = ["Carry", "Passage", "Route", "dial"]
 
@@ -56,18 +56,6 @@ class Passage:
     route: Route
     decision: Decision
     welcome: bytes = field(repr=False)
-
-
-def task_tls() -> ssl.SSLContext:
-    """Return how tasks are spoken to by TLS: encrypted, not verified.
-
-    A task makes its own certificate, and nobody vouches for it. Nobody stands between either: the endpoint is inside
-    the task's own network, or a Unix socket of the connector.
-    """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 TASK_TLS = task_tls()

@@ -39,7 +39,6 @@ DECISION_SECONDS = 60.0
 # Two tabs may be let in at the same time, and the browser keeps the cookie of either.
 TABS_APART = timedelta(minutes=1)
 
-TASK = re.compile(r"[0-9a-z]{8,12}")
 NONCE = re.compile(r"[0-9a-f]{64}")
 # What a browser puts into a request line. One slash, then not a second one; a backslash counts as a slash in browsers;
 # control characters are dropped by them, and end a header here.

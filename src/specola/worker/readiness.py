@@ -1,12 +1,12 @@
 """Whether an interface answers: one try, by connecting to its endpoint as the gateway would."""
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from specola.domain.software import Health, Interface, Protocol
 from specola.domain.task import Endpoint
+from specola.task_tls import task_tls
 
 __all__ = ["answers"]
 
@@ -14,10 +14,7 @@ LINE_LIMIT = 8192
 TCP_SETTLE = 0.1
 RELAY_SETTLE = 1.0
 
-# A container's own certificate is no one's to check: the question is whether something answers, and nothing is told.
-ANY_CERTIFICATE = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-ANY_CERTIFICATE.check_hostname = False
-ANY_CERTIFICATE.verify_mode = ssl.CERT_NONE
+TASK_TLS = task_tls()
 
 
 async def answers(interface: Interface, endpoint: Endpoint, *, patience: float = 5.0) -> bool:
@@ -51,7 +48,7 @@ async def answers(interface: Interface, endpoint: Endpoint, *, patience: float =
 async def _connected(
     interface: Interface, endpoint: Endpoint
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    tls = ANY_CERTIFICATE if interface.protocol is Protocol.HTTPS else None
+    tls = TASK_TLS if interface.protocol is Protocol.HTTPS else None
     if endpoint.path is not None:
         name = "localhost" if tls else None
         opening = asyncio.open_unix_connection(endpoint.path, ssl=tls, server_hostname=name, limit=LINE_LIMIT)
