@@ -13,6 +13,7 @@ from specola.computing.memory import MemoryComputing, World
 from specola.computing.memory.config import MemorySettings
 from specola.domain.errors import InvalidError
 from specola.ports.computing import Computing
+from specola.ports.hosts import Hosts
 
 __all__ = ["KINDS", "Context", "open_computing"]
 
@@ -31,6 +32,8 @@ class Context:
         The data folder; homes are below it.
     clock
         Where time and randomness come from.
+    hosts
+        The hosts that computings work on; None: this process reaches none.
     world
         What computings of kind `memory` keep; hand in one's own to script their behaviour.
     """
@@ -38,6 +41,7 @@ class Context:
     installation: str
     data: Path
     clock: Clock
+    hosts: Hosts | None = None
     world: World = field(default_factory=World)
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from specola.domain.placement import Forecast, GpuKind, Partition, Placement
 from specola.domain.software import Interface, Resources, RunsAs
 from specola.domain.task import TaskId
 
@@ -61,7 +62,11 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    """What is here: software and version, architectures (registry's words), size, abilities, what is missing."""
+    """What is here: software and version, architectures (registry's words), size, abilities, what is missing.
+
+    `scheduler` and `runtimes` name what starts tasks where that is not the product itself; `projects` is what use can be
+    booked on; `images` counts the images that are here already; `skew` is by how many seconds its clock is ahead of ours.
+    """
 
     product: str
     version: str
@@ -70,6 +75,13 @@ class Probe:
     memory: int
     capabilities: frozenset[Capability]
     findings: tuple[Finding, ...] = ()
+    scheduler: str = ""
+    runtimes: tuple[str, ...] = ()
+    partitions: tuple[Partition, ...] = ()
+    projects: tuple[str, ...] = ()
+    gpus: tuple[GpuKind, ...] = ()
+    images: int | None = None
+    skew: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +114,7 @@ class HomeMount:
     key: str
     number: int
     path: str
+    read_only: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +123,8 @@ class Launch:
 
     `image_id` is set when the record already says exactly which image this is; else `reference` (with `digest` if
     known) is pulled. `credential` reaches the container as a file whose path stands in SPECOLA_CREDENTIAL_FILE.
-    Placeholders in command and environment are already filled in.
+    Placeholders in command and environment are already filled in. `account` is the account on the computing with whose
+    rights it runs, where tasks run with people's own; `scratch` is where a folder is mounted that is gone with the task.
     """
 
     task: TaskId
@@ -128,6 +142,9 @@ class Launch:
     capabilities: tuple[str, ...]
     interfaces: tuple[Interface, ...]
     credential: str = field(repr=False)
+    account: str | None = None
+    placement: Placement = field(default_factory=Placement)
+    scratch: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +171,9 @@ class Observation:
     """What a computing says of one task at one look.
 
     `addresses` maps a container port to (host, port) for each port that the gateway can dial itself; a port that is
-    not in it is reached by `dial`. `exit_code` and `reason` (a stable code such as "out_of_memory") tell how it ended.
+    not in it is reached by `dial`. `exit_code` and `reason` (a stable code such as "out_of_memory") tell how it ended;
+    while it waits, `reason` and `sentence` tell what for. `raw` is the computing's own word for its state, `deadline` when
+    it will be ended, `forecast` when it is expected to start, `node` the machine it runs on.
     """
 
     phase: Phase
@@ -166,6 +185,10 @@ class Observation:
     image_id: str | None = None
     architecture: str | None = None
     addresses: Mapping[int, tuple[str, int]] = field(default_factory=dict)
+    raw: str = ""
+    deadline: datetime | None = None
+    forecast: Forecast | None = None
+    node: str = ""
 
     @classmethod
     def forgotten(cls) -> "Observation":

@@ -1,9 +1,11 @@
 """Every failure a person can meet: a class with a stable code, a kind, one sentence and one hint."""
 
 from specola.domain.errors.computings import (
+    AccountRefusedError,
     ComputingUnreachableError,
     ConnectorUnreachableError,
     EngineMissingError,
+    HostKeyChangedError,
     ImageArchitectureError,
     ImageUnknownError,
     ImageUnreachableError,
@@ -66,6 +68,7 @@ from specola.domain.errors.tasks import (
 
 __all__ = [
     "AccountDisabledError",
+    "AccountRefusedError",
     "AddressInUseError",
     "ArchiveError",
     "BudgetExhaustedError",
@@ -80,6 +83,7 @@ __all__ = [
     "DefinitionError",
     "DeniedError",
     "EngineMissingError",
+    "HostKeyChangedError",
     "ImageArchitectureError",
     "ImageUnknownError",
     "ImageUnreachableError",

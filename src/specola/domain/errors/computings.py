@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from specola.domain.errors.kinds import Kind, SpecolaError
 
 __all__ = [
+    "AccountRefusedError",
     "ComputingUnreachableError",
     "ConnectorUnreachableError",
     "EngineMissingError",
+    "HostKeyChangedError",
     "ImageArchitectureError",
     "ImageUnknownError",
     "ImageUnreachableError",
@@ -80,6 +82,30 @@ class ComputingUnreachableError(SpecolaError):
             f"The computing “{computing}” does not answer{f': {detail}' if detail else ''}.",
             hint="Your tasks are kept; it is asked again by itself.",
         )
+
+
+class AccountRefusedError(ComputingUnreachableError):
+    """A host does not let an account in; like every failure to ask, this says nothing of the tasks there."""
+
+    code = "account_refused"
+
+    def __init__(self, computing: str, account: str, detail: str = "") -> None:
+        super().__init__(computing, f"it does not let the account “{account}” in{f' ({detail})' if detail else ''}")
+        self.hint = "Check that the account accepts the platform's key or certificates; its page says how."
+        self.account = account
+
+
+class HostKeyChangedError(ComputingUnreachableError):
+    """A host shows another key than the one that was registered: it may be another machine."""
+
+    code = "host_key_changed"
+
+    def __init__(self, computing: str, machine: str, fingerprint: str) -> None:
+        super().__init__(computing, f"{machine} shows a host key that is not registered ({fingerprint})")
+        self.hint = (
+            "If its operators say that the key was renewed, an administrator registers it; until then it is not used."
+        )
+        self.fingerprint = fingerprint
 
 
 class ConnectorUnreachableError(SpecolaError):

@@ -1,0 +1,1 @@
+"""Hosts: machines that computings work on, each with an account's rights."""
