@@ -27,6 +27,7 @@ def pytest_collection_finish() -> None:
 TOGETHER = (
     "tests/e2e/",
     "tests/lab/",
+    "tests/matrix/",
     "tests/scripts/test_wheel.py",
     "tests/contract/test_computing_hostile.py::test_task_reaches_the_world_but_not_the_clouds_metadata",
 )

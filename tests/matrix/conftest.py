@@ -1,0 +1,81 @@
+"""What the matrix stands on: one platform with every computing, a browser and an SSH client that are signed in."""
+
+import asyncio
+import contextlib
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import BrowserContext, expect
+
+from scripts.engines import Engine
+from scripts.images import Image, build_all
+from tests.matrix.clients import PROTOCOLS, Client
+from tests.support.browser import chromium
+from tests.support.engines import PrivateEngine, podman_engine
+from tests.support.installed import Installed, installed
+from tests.support.openssh import OpenSsh
+from tests.support.sshkeys import pair
+
+__all__ = ["podman_engine"]
+
+IMAGE = Image("protocols", Path(__file__).parents[1] / "images")
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A platform and somebody who uses it."""
+
+    platform: Installed
+    browser: BrowserContext
+    ssh: OpenSsh
+
+    def client(self, task: Mapping[str, Any]) -> Client:
+        """Return the clients of one task."""
+        return Client(platform=self.platform, browser=self.browser, ssh=self.ssh, task=task)
+
+
+@pytest.fixture(scope="module")
+async def stage(anyio_backend: str, podman_engine: PrivateEngine) -> AsyncIterator[Stage]:
+    environment = {"CONTAINERS_CONF": podman_engine.environment()["CONTAINERS_CONF"]}
+    await asyncio.to_thread(build_all, Engine("Podman", tuple(podman_engine.podman()), environment), [IMAGE])
+    async with contextlib.AsyncExitStack() as stack:
+        name = stack.enter_context(
+            tempfile.TemporaryDirectory(prefix="sp-", dir="/var/tmp", ignore_cleanup_errors=True)
+        )
+        Path(name).chmod(0o711)
+        platform = await stack.enter_async_context(installed(Path(name) / "data", engine=podman_engine.url))
+        ssh = await ssh_client(platform, Path(name) / "client")
+        browser = await stack.enter_async_context(chromium(platform.port))
+        context = await browser.new_context(viewport={"width": 1000, "height": 800})
+        page = await context.new_page()
+        await page.goto(platform.link)
+        await expect(page.get_by_role("heading", name="Start something")).to_be_visible(timeout=60_000)
+        async with platform.api() as api:
+            for name, protocol in PROTOCOLS.items():
+                definition = {
+                    "software": f"matrix-{name}",
+                    "title": protocol.title,
+                    "image": IMAGE.reference,
+                    "command": protocol.command.split(),
+                    "interfaces": [protocol.interface],
+                }
+                answer = await api.post("/software", json=definition)
+                assert answer.status_code == 201, answer.text
+        yield Stage(platform, context, ssh)
+
+
+async def ssh_client(platform: Installed, folder: Path) -> OpenSsh:
+    """Make a client machine whose key the platform knows, and which knows the platform's."""
+    folder.mkdir(mode=0o700)
+    mine = pair()
+    async with platform.api() as api:
+        assert (await api.post("/account/keys", json={"key": mine.public})).status_code == 201
+        authority = (await api.get("/ssh/authority")).json()
+    client = OpenSsh(folder, port=platform.ssh_port)
+    client.write_identity("ada", mine)
+    (folder / "known_hosts").write_text(authority["known_hosts"] + "\n", encoding="ascii")
+    return client
