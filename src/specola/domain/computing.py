@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from specola.domain.placement import Forecast, GpuKind, Partition, Placement
-from specola.domain.software import Interface, Resources, RunsAs
+from specola.domain.software import Interface, PreStop, Resources, RunsAs
 from specola.domain.task import TaskId
 
 __all__ = [
@@ -48,6 +48,7 @@ class Capability(StrEnum):
     HOMES = "homes"
     ISOLATION = "isolation"
     DIRECT_TCP = "direct_tcp"
+    TELL = "tell"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +126,7 @@ class Launch:
     known) is pulled. `credential` reaches the container as a file whose path stands in SPECOLA_CREDENTIAL_FILE.
     Placeholders in command and environment are already filled in. `account` is the account on the computing with whose
     rights it runs, where tasks run with people's own; `scratch` is where a folder is mounted that is gone with the task.
+    `pre_stop` runs inside before the task is asked to end, whoever ends it.
     """
 
     task: TaskId
@@ -145,6 +147,7 @@ class Launch:
     account: str | None = None
     placement: Placement = field(default_factory=Placement)
     scratch: str | None = None
+    pre_stop: PreStop | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,7 +176,8 @@ class Observation:
     `addresses` maps a container port to (host, port) for each port that the gateway can dial itself; a port that is
     not in it is reached by `dial`. `exit_code` and `reason` (a stable code such as "out_of_memory") tell how it ended;
     while it waits, `reason` and `sentence` tell what for. `raw` is the computing's own word for its state, `deadline` when
-    it will be ended, `forecast` when it is expected to start, `node` the machine it runs on.
+    it will be ended, `forecast` when it is expected to start, `node` the machine it runs on. Codes of `reason` stand in
+    `specola.domain.reasons`; an empty `sentence` means the one that stands there.
     """
 
     phase: Phase
