@@ -19,6 +19,8 @@ from specola.domain.errors import InvalidError
         (" 2H 30M ", 2.5),
         ("1d12h", 36),
         ("1w", 168),
+        ("1.5h", 1.5),
+        ("1d 12h", 36),
         ("5400s", 1.5),
         ("1-12:00:00", 36),
         ("1-12", 36),
@@ -46,12 +48,13 @@ def test_every_form_that_says_what_it_means_is_read(text: str, hours: float) -> 
         "PT",
         "P1DT",
         "-1h",
-        "1.5h",
         "2h30",
         "1h h",
         "0m",
         "PT0S",
-        "367d",
+        "3661d",
+        "0.2s",
+        "1e3s",
         "30m2h",
         "٢h",
         "1y",
@@ -62,7 +65,7 @@ def test_anything_else_is_refused(text: str) -> None:
         parse_duration(text)
 
 
-@given(st.integers(1, 366 * 86400))
+@given(st.integers(1, 3660 * 86400))
 def test_what_is_written_reads_back_exactly(seconds: int) -> None:
     assert parse_duration(format_duration(timedelta(seconds=seconds))) == timedelta(seconds=seconds)
 
