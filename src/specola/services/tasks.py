@@ -164,6 +164,7 @@ class Tasks:
             release=planned.release,
             computing=planned.computing.name,
             resources=planned.resources,
+            placement=planned.placement,
             environment=planned.environment,
             parameters=planned.parameters,
             image=planned.image,
