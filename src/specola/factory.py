@@ -26,6 +26,7 @@ from specola.services.health import Health
 from specola.services.keys import Keys
 from specola.services.links import Links
 from specola.services.names import Names
+from specola.services.offers import Offers
 from specola.services.people import People
 from specola.services.software import Catalogue
 from specola.services.streams import Streams
@@ -112,6 +113,7 @@ class Services:
     streams: Streams
     names: Names
     found: Found
+    offers: Offers
 
     @classmethod
     def of(cls, context: ProcessContext) -> "Services":
@@ -125,6 +127,7 @@ class Services:
             session_life=timedelta(hours=settings.session_hours),
         )
         catalogue = Catalogue(store=store, clock=clock, connector=connector)
+        computings = Computings(store=store, clock=clock, connector=connector)
         tasks = Tasks(
             store=store,
             clock=clock,
@@ -157,7 +160,7 @@ class Services:
             front_door=FrontDoor(store=store, clock=clock, people=people),
             ssh_authority=context.ssh_authority,
             catalogue=catalogue,
-            computings=Computings(store=store, clock=clock, connector=connector),
+            computings=computings,
             tasks=tasks,
             connections=Connections(store=store, clock=clock, sealer=context.sealer),
             uses=Uses(store=store, clock=clock, connector=connector),
@@ -167,4 +170,5 @@ class Services:
             streams=Streams(store=store),
             names=Names(store=store),
             found=Found(store=store, clock=clock, tasks=tasks, catalogue=catalogue),
+            offers=Offers(store=store, computings=computings, limits=settings.limits),
         )
