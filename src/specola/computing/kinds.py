@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -15,7 +15,7 @@ from specola.domain.errors import InvalidError
 from specola.ports.computing import Computing
 from specola.ports.hosts import Hosts
 
-__all__ = ["KINDS", "Context", "open_computing"]
+__all__ = ["KINDS", "Context", "Kind", "Start", "open_computing"]
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -45,27 +45,67 @@ class Context:
     world: World = field(default_factory=World)
 
 
-def _memory(name: str, settings: Mapping[str, Any], context: Context) -> Computing:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """One way to begin the record of a computing: what it is for, and the settings to begin with."""
+
+    name: str
+    title: str
+    sentence: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind(Generic[ModelT]):
+    """A kind of computing.
+
+    Parameters
+    ----------
+    title
+        What people call it.
+    settings
+        What a record may say. Form, YAML and their checks are made from it: each field's `title`, `description` and
+        default are shown, and what is a `SecretStr` is kept sealed and never shown again.
+    opener
+        Opens one from its name and settings, without asking anything of it.
+    starts
+        What the form offers to begin with; empty: it is not offered.
+    own
+        Says what in some settings is not a person's to decide who adds a computing for themselves ("": nothing).
+        None: only administrators add this kind. What reads files, sockets or rights of the platform's own has to be
+        refused here.
+    """
+
+    title: str
+    settings: type[ModelT]
+    opener: Callable[[str, ModelT, Context], Computing]
+    starts: tuple[Start, ...] = ()
+    own: Callable[[ModelT], str] | None = None
+
+
+def _memory(name: str, settings: MemorySettings, context: Context) -> Computing:
     return MemoryComputing(
-        name=name,
-        settings=_read(MemorySettings, name, settings),
-        installation=context.installation,
-        world=context.world,
-        clock=context.clock,
+        name=name, settings=settings, installation=context.installation, world=context.world, clock=context.clock
     )
 
 
-def _engine(name: str, settings: Mapping[str, Any], context: Context) -> Computing:
+def _engine(name: str, settings: EngineSettings, context: Context) -> Computing:
     return EngineComputing(
-        name=name,
-        settings=_read(EngineSettings, name, settings),
-        installation=context.installation,
-        data=context.data,
-        clock=context.clock,
+        name=name, settings=settings, installation=context.installation, data=context.data, clock=context.clock
     )
 
 
-KINDS: Mapping[str, Callable[[str, Mapping[str, Any], Context], Computing]] = {"engine": _engine, "memory": _memory}
+ENGINE = Kind(
+    title="Container engine",
+    settings=EngineSettings,
+    opener=_engine,
+    starts=(
+        Start(name="here", title="Container engine here", sentence="Docker or Podman on the platform's own machine."),
+    ),
+)
+MEMORY = Kind(title="In memory", settings=MemorySettings, opener=_memory)
+
+KINDS: Mapping[str, Kind[Any]] = {"engine": ENGINE, "memory": MEMORY}
 
 
 def open_computing(kind: str, *, name: str, settings: Mapping[str, Any], context: Context) -> Computing:
@@ -87,12 +127,12 @@ def open_computing(kind: str, *, name: str, settings: Mapping[str, Any], context
     InvalidError
         There is no such kind, or a setting is unknown or wrong.
     """
-    opener = KINDS.get(kind)
-    if opener is None:
+    known = KINDS.get(kind)
+    if known is None:
         raise InvalidError(
             f"There is no kind of computing “{kind}”.", hint=f"Use one of: {', '.join(KINDS)}.", field="kind"
         )
-    return opener(name, settings, context)
+    return known.opener(name, _read(known.settings, name, settings), context)
 
 
 def _read(model: type[ModelT], name: str, settings: Mapping[str, Any]) -> ModelT:
@@ -100,10 +140,10 @@ def _read(model: type[ModelT], name: str, settings: Mapping[str, Any]) -> ModelT
     try:
         return model.model_validate(dict(settings))
     except ValidationError as error:
-        first = error.errors()[0]
+        first = error.errors(include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise InvalidError(
             f"The settings of the computing “{name}” are not valid: {where}: {first['msg']}.",
             hint=f"Known settings: {', '.join(model.model_fields)}.",
             field=f"settings.{where}",
-        ) from error
+        ) from None  # pydantic's own error repeats what was set, which may be secret
