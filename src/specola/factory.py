@@ -23,6 +23,7 @@ from specola.services.endpoints import Endpoints
 from specola.services.following import Following
 from specola.services.found import Found
 from specola.services.front_door import FrontDoor
+from specola.services.groups import Groups
 from specola.services.health import Health
 from specola.services.keys import Keys
 from specola.services.links import Links
@@ -99,6 +100,7 @@ class Services:
     people: People
     access: Access
     certificates: Certificates
+    groups: Groups
     keys: Keys
     front_door: FrontDoor
     ssh_authority: SshAuthority
@@ -154,6 +156,7 @@ class Services:
             certificates=Certificates(
                 store=store, clock=clock, authority=context.tls_authority, server=settings.tls_cert
             ),
+            groups=Groups(store=store, clock=clock),
             keys=Keys(store=store, clock=clock, authority=context.ssh_authority),
             front_door=FrontDoor(store=store, clock=clock, people=people),
             ssh_authority=context.ssh_authority,

@@ -11,6 +11,7 @@ from specola.domain.errors import CrossOriginError, ScopeError, UnauthenticatedE
 from specola.domain.person import Actor, Scope
 from specola.factory import Services
 from specola.services.computings import Computings as ComputingsService
+from specola.services.groups import Groups as GroupsService
 from specola.services.health import Health as HealthService
 from specola.services.keys import Keys as KeysService
 from specola.services.people import Client as ClientValue, People as PeopleService
@@ -26,6 +27,7 @@ __all__ = [
     "ComputingWriter",
     "Computings",
     "Connecting",
+    "Groups",
     "Health",
     "Keys",
     "OwnOrigin",
@@ -81,6 +83,10 @@ def _keys(services: Wiring) -> KeysService:
     return services.keys
 
 
+def _groups(services: Wiring) -> GroupsService:
+    return services.groups
+
+
 def _health(services: Wiring) -> HealthService:
     return services.health
 
@@ -90,6 +96,7 @@ People: TypeAlias = Annotated[PeopleService, Depends(_people)]
 Catalogue: TypeAlias = Annotated[CatalogueService, Depends(_catalogue)]
 Computings: TypeAlias = Annotated[ComputingsService, Depends(_computings)]
 Tasks: TypeAlias = Annotated[TasksService, Depends(_tasks)]
+Groups: TypeAlias = Annotated[GroupsService, Depends(_groups)]
 Keys: TypeAlias = Annotated[KeysService, Depends(_keys)]
 Health: TypeAlias = Annotated[HealthService, Depends(_health)]
 
