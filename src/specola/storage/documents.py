@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import TypeAdapter
 
 from specola.domain.computing import Probe
+from specola.domain.offer import Offer
 from specola.domain.placement import Forecast, Placement
 from specola.domain.software import Release, Resources
 from specola.domain.task import ImageRecord, InterfaceState, Reason
@@ -14,6 +15,7 @@ __all__ = [
     "FORECAST",
     "IMAGE",
     "INTERFACES",
+    "OFFER",
     "PLACEMENT",
     "PROBE",
     "REASON",
@@ -64,3 +66,4 @@ INTERFACES = Document(tuple[InterfaceState, ...])
 PROBE = Document(Probe)
 PLACEMENT = Document(Placement)
 FORECAST = Document(Forecast)
+OFFER = Document(Offer)

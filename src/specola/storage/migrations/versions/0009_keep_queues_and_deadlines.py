@@ -6,15 +6,15 @@ from sqlalchemy.dialects import postgresql
 
 __all__ = ["down_revision", "revision", "upgrade"]
 
-revision = "0007"
-down_revision = "0006"
+revision = "0009"
+down_revision = "0008"
 
 MOMENT = sa.DateTime(timezone=True)
 JSON = sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")
 
 
 def upgrade() -> None:
-    """Go from 0006 to 0007; earlier tasks were queued nowhere."""
+    """Go from 0008 to 0009; earlier tasks were queued nowhere."""
     for column in (
         sa.Column("placement", JSON, nullable=True),
         sa.Column("raw", sa.String(length=200), nullable=True),
