@@ -12,6 +12,7 @@ __all__ = [
     "CredentialUse",
     "CredentialWay",
     "Health",
+    "HomeAccess",
     "Interface",
     "Origin",
     "Parameter",
@@ -58,6 +59,14 @@ class RunsAs(StrEnum):
 
     HOME = "home"
     IMAGE = "image"
+
+
+class HomeAccess(StrEnum):
+    """What a task may do with the home of the person who started it."""
+
+    WRITE = "write"
+    READ = "read"
+    NONE = "none"
 
 
 class CredentialWay(StrEnum):
@@ -168,7 +177,10 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
-    """One version of a software: an image and how it is run. Immutable once saved."""
+    """One version of a software: an image and how it is run. Immutable once saved.
+
+    `home` is where the person's home is mounted, `scratch` where a folder is that is gone with the task; None: nowhere.
+    """
 
     id: str
     version: str
@@ -179,6 +191,8 @@ class Release:
     resources: Resources = field(default_factory=Resources)
     user: RunsAs = RunsAs.IMAGE
     home: str | None = None
+    home_access: HomeAccess = HomeAccess.WRITE
+    scratch: str | None = None
     capabilities: tuple[str, ...] = ()
     interfaces: tuple[Interface, ...] = ()
     parameters: tuple[Parameter, ...] = ()

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from specola.domain.errors import StateError
-from specola.domain.software import Release, Resources
+from specola.domain.software import HomeAccess, Release, Resources
 
 __all__ = [
     "FINAL",
@@ -118,6 +118,7 @@ class Wish:
     cpus: float | None = None
     memory: int | None = None
     shm: int | None = None
+    home: HomeAccess | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, str] = field(default_factory=dict)
 

@@ -100,6 +100,8 @@ def _release_fields(release: Release) -> dict[str, str]:
         "resources.shm": format_size(release.resources.shm),
         "user": release.user.value,
         "home": release.home or "",
+        "home_access": release.home_access.value,
+        "scratch": release.scratch or "",
         "capabilities": ", ".join(release.capabilities),
     }
 
@@ -153,6 +155,9 @@ def to_yaml(form: Filled) -> str:
     table["resources"] = _said({name: _number(form[f"resources.{name}"]) for name in ("cpus", "memory", "shm")})
     table["user"] = form["user"]
     table["home"] = form["home"].strip()
+    # Without a home the choice beside it means nothing.
+    table["home_access"] = form["home_access"] if table["home"] else ""
+    table["scratch"] = form["scratch"].strip()
     table["capabilities"] = _words(form["capabilities"])
     table["interfaces"] = [_interface(form, number) for number in rows(form.values, "interfaces")]
     table["parameters"] = [_parameter(form, number) for number in rows(form.values, "parameters")]

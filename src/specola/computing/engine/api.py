@@ -70,6 +70,19 @@ class Engine:
             if answer.status >= 400:
                 raise DockerError(answer.status, await _message(answer))
 
+    async def make_volume(self, name: str, labels: Mapping[str, str]) -> None:
+        """Make a volume, or find it made."""
+        body = {"Name": name, "Labels": dict(labels)}
+        async with self._open().post(f"{await self._base()}/volumes/create", json=body) as answer:
+            if answer.status >= 400:
+                raise DockerError(answer.status, await _message(answer))
+
+    async def remove_volume(self, name: str) -> None:
+        """Remove a volume with all that is in it."""
+        async with self._open().delete(f"{await self._base()}/volumes/{name}") as answer:
+            if answer.status >= 400:
+                raise DockerError(answer.status, await _message(answer))
+
     async def load(self, archive: bytes) -> None:
         """Load an image from the format of `docker save`; what went wrong may stand in a good answer."""
         headers = {"Content-Type": "application/x-tar"}

@@ -36,6 +36,7 @@ from specola.computing.engine.registry import Registry
 from specola.computing.engine.sockets import HERE, inside, listeners
 from specola.computing.engine.stream import ExecStream
 from specola.computing.engine.trial import run_trial
+from specola.computing.engine.volumes import Volumes
 from specola.computing.tcp import SocketStream
 from specola.domain.budget import Budget
 from specola.domain.computing import (
@@ -89,6 +90,7 @@ class EngineComputing:
             images=self._images,
             networks=self._networks,
             homes=Homes(data / "homes"),
+            volumes=Volumes(self._engine, self._names),
             memory=self._memory,
             parcel=Parcel(helper=settings.helper, files=FileServer(settings.file_server)),
             processes=settings.processes,
@@ -115,7 +117,11 @@ class EngineComputing:
             async with budget.spend(), alone(self._locks / launch.task), asking(self.name):
                 facts = await self._learn()
                 wall = self._firewall(facts)
-                host = Host(facts, wall if facts.protects(self._settings, wall) else None)
+                host = Host(
+                    facts,
+                    wall if facts.protects(self._settings, wall) else None,
+                    gives_folders=facts.takes_folders(self._settings),
+                )
                 return await self._launcher.launch(launch, host=host, report=report)
         except (ContainerGoneError, NameInUseError) as error:
             raise ComputingUnreachableError(self.name, f"something changed meanwhile ({error})") from error

@@ -6,7 +6,16 @@ from typing import Any
 import yaml
 
 from specola.domain.sizes import format_size
-from specola.domain.software import Interface, Parameter, ParameterKind, Release, Resources, RunsAs, Software
+from specola.domain.software import (
+    HomeAccess,
+    Interface,
+    Parameter,
+    ParameterKind,
+    Release,
+    Resources,
+    RunsAs,
+    Software,
+)
 
 __all__ = ["write_definition"]
 
@@ -56,6 +65,8 @@ def _release(release: Release) -> dict[str, Any]:
             "resources": _resources(release.resources),
             "user": "" if release.user is RunsAs.IMAGE else release.user.value,
             "home": release.home,
+            "home_access": "" if release.home_access is HomeAccess.WRITE else release.home_access.value,
+            "scratch": release.scratch,
             "capabilities": list(release.capabilities),
             "interfaces": [_interface(one) for one in release.interfaces],
             "parameters": [_parameter(one) for one in release.parameters],
