@@ -12,8 +12,9 @@ from specola.computing.engine import EngineComputing, EngineSettings
 from specola.computing.memory import MemoryComputing, World
 from specola.computing.memory.config import MemorySettings
 from specola.domain.errors import InvalidError
+from specola.hosts.config import HostSettings
 from specola.ports.computing import Computing
-from specola.ports.hosts import Hosts
+from specola.ports.hosts import Host, Hosts
 
 __all__ = ["KINDS", "Context", "open_computing"]
 
@@ -56,13 +57,26 @@ def _memory(name: str, settings: Mapping[str, Any], context: Context) -> Computi
 
 
 def _engine(name: str, settings: Mapping[str, Any], context: Context) -> Computing:
+    read = _read(EngineSettings, name, settings)
     return EngineComputing(
         name=name,
-        settings=_read(EngineSettings, name, settings),
+        settings=read,
+        host=_host(name, read.host, context),
         installation=context.installation,
         data=context.data,
         clock=context.clock,
     )
+
+
+def _host(name: str, settings: HostSettings | None, context: Context) -> Host | None:
+    """Return the host that a computing works on, with its shared account; None: it is here."""
+    if settings is None:
+        return None
+    if context.hosts is None:
+        raise InvalidError(
+            f"The computing “{name}” is on another host, which this process does not reach.", field="host"
+        )
+    return context.hosts.host(name, settings.account)
 
 
 KINDS: Mapping[str, Callable[[str, Mapping[str, Any], Context], Computing]] = {"engine": _engine, "memory": _memory}

@@ -27,7 +27,7 @@ from specola.domain.software import RunsAs
 from specola.domain.task import TaskId
 from specola.ports.computing import Report
 
-__all__ = ["Host", "Launcher"]
+__all__ = ["Ground", "Launcher"]
 
 # A container in one of these was started already; in any other, a launch was cut short.
 STARTED = frozenset({"running", "paused", "exited", "stopped", "stopping", "dead"})
@@ -44,7 +44,7 @@ ABANDON_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Host:
+class Ground:
     """Where containers are started: what the engine is, and what of it is this machine's own.
 
     Parameters
@@ -95,7 +95,7 @@ class Launcher:
         self._memory = memory
         self._quirks = memory.read() or Quirks()
 
-    async def launch(self, launch: Launch, *, host: Host, report: Report) -> Handle:
+    async def launch(self, launch: Launch, *, ground: Ground, report: Report) -> Handle:
         """Start a task, or find it started.
 
         1. A container of this name that was started: nothing to do, whatever became of it since.
@@ -104,11 +104,11 @@ class Launcher:
         4. Credential and helper are put into it, then it is started; both may be done twice.
         """
         check(launch)
-        if host.facts.rootless:
+        if ground.facts.rootless:
             launch = lowered(launch)
         while True:
             try:
-                return await self._attempt(launch, self._quirks, host=host, report=report)
+                return await self._attempt(launch, self._quirks, ground=ground, report=report)
             except _QuirkError as error:
                 self.learn(error.quirks)
                 await self._delete(self._names.of(launch.task))
@@ -124,27 +124,27 @@ class Launcher:
                 await self.clear(launch.task)
                 raise
 
-    async def _attempt(self, launch: Launch, quirks: Quirks, *, host: Host, report: Report) -> Handle:
+    async def _attempt(self, launch: Launch, quirks: Quirks, *, ground: Ground, report: Report) -> Handle:
         name = self._names.of(launch.task)
         state = await self._state(name)
         if state in STARTED:
             return name
-        image = await self._images.ensure(self._engine.docker, launch, machine=host.facts.machine, report=report)
+        image = await self._images.ensure(self._engine.docker, launch, machine=ground.facts.machine, report=report)
         await report(Progress(code="image_ready", sentence="The image is here."))
         numbers = await self._numbers(launch, image)
         try:
-            async with _beside(host.protect()):
+            async with _beside(ground.protect()):
                 if state is None:
-                    plan = await self._plan(launch, image, numbers, host=host, report=report)
+                    plan = await self._plan(launch, image, numbers, ground=ground, report=report)
                     await self._create(launch, replace(plan, quirks=quirks), report=report)
-                await self._prepare(launch, image, numbers, host=host, report=report)
+                await self._prepare(launch, image, numbers, ground=ground, report=report)
             await self._engine.docker.containers.container(name).start()
             await report(Progress(code="started", sentence="The container was started."))
         except DockerError as error:
             # Another launch may have learnt of a quirk meanwhile: what counts is what this attempt was made with.
             raise _refusal(launch, error, quirks) from error
         # An engine may have put rules of its own before ours while it connected the container.
-        await host.protect()
+        await ground.protect()
         return name
 
     def learn(self, quirks: Quirks) -> None:
@@ -181,11 +181,11 @@ class Launcher:
             return Numbers(launch.number, launch.number)
         return await self._users.of(self._engine, image, scratch=f"{self._names.of(launch.task)}-look")
 
-    async def _plan(self, launch: Launch, image: Image, numbers: Numbers, *, host: Host, report: Report) -> Plan:
-        facts = host.facts
+    async def _plan(self, launch: Launch, image: Image, numbers: Numbers, *, ground: Ground, report: Report) -> Plan:
+        facts = ground.facts
         subnet, home, scratch = await asyncio.gather(
             self._networks.ensure(self._engine.docker, launch.task),
-            self._home(launch, numbers, host=host, report=report),
+            self._home(launch, numbers, ground=ground, report=report),
             self._scratch(launch),
         )
         await report(Progress(code="network_ready", sentence="The task has a network of its own."))
@@ -200,7 +200,7 @@ class Launcher:
             processes=self._processes,
         )
 
-    async def _home(self, launch: Launch, numbers: Numbers, *, host: Host, report: Report) -> Mount | None:
+    async def _home(self, launch: Launch, numbers: Numbers, *, ground: Ground, report: Report) -> Mount | None:
         home = launch.home
         if home is None:
             return None
@@ -208,7 +208,7 @@ class Launcher:
             why = f"the image runs as number {numbers.user}, and its files belong to number {home.number}"
             await report(Progress(code="home_not_mounted", sentence=f"Your home is not mounted: {why}."))
             return None
-        if not host.gives_folders:
+        if not ground.gives_folders:
             return await self._volumes.make_home(home)
         folder = await asyncio.to_thread(self._homes.ensure, home)
         return Mount(source=str(folder), target=home.path, is_volume=False, read_only=home.read_only)
@@ -228,14 +228,14 @@ class Launcher:
                 raise
         await report(Progress(code="created", sentence="The container was created."))
 
-    def _volumes_of(self, launch: Launch, numbers: Numbers, *, host: Host) -> Iterator[Mount]:
+    def _volumes_of(self, launch: Launch, numbers: Numbers, *, ground: Ground) -> Iterator[Mount]:
         """Yield the volumes that the container has mounted, made by this launch or an earlier one."""
         if launch.scratch is not None:
             yield self._volumes.scratch(launch.task, launch.scratch)
-        if launch.home is not None and numbers.user == launch.home.number and not host.gives_folders:
+        if launch.home is not None and numbers.user == launch.home.number and not ground.gives_folders:
             yield self._volumes.home(launch.home)
 
-    async def _prepare(self, launch: Launch, image: Image, numbers: Numbers, *, host: Host, report: Report) -> None:
+    async def _prepare(self, launch: Launch, image: Image, numbers: Numbers, *, ground: Ground, report: Report) -> None:
         name = self._names.of(launch.task)
         if launch.user is RunsAs.HOME:
             account = Account(launch.owner, numbers, home_of(launch, mounted=launch.home is not None))
@@ -245,12 +245,12 @@ class Launcher:
         content = await asyncio.to_thread(
             self._parcel.archive, launch.credential, owner=numbers.user, group=numbers.group, accounts=accounts
         )
-        through_parent = not host.facts.is_podman
+        through_parent = not ground.facts.is_podman
         await asyncio.gather(
             self._engine.put_archive(name, "/", content),
             *(
                 self._volumes.give(one, numbers, container=name, through_parent=through_parent)
-                for one in self._volumes_of(launch, numbers, host=host)
+                for one in self._volumes_of(launch, numbers, ground=ground)
             ),
         )
         await report(Progress(code="prepared", sentence="The container got its credential."))
