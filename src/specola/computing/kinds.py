@@ -12,8 +12,9 @@ from specola.computing.engine import EngineComputing, EngineSettings
 from specola.computing.memory import MemoryComputing, World
 from specola.computing.memory.config import MemorySettings
 from specola.domain.errors import InvalidError
+from specola.hosts.config import HostSettings
 from specola.ports.computing import Computing
-from specola.ports.hosts import Hosts
+from specola.ports.hosts import Host, Hosts
 
 __all__ = ["KINDS", "Context", "Kind", "Start", "open_computing"]
 
@@ -95,8 +96,24 @@ def _memory(name: str, settings: MemorySettings, context: Context) -> Computing:
 
 def _engine(name: str, settings: EngineSettings, context: Context) -> Computing:
     return EngineComputing(
-        name=name, settings=settings, installation=context.installation, data=context.data, clock=context.clock
+        name=name,
+        settings=settings,
+        host=_host(name, settings.host, context),
+        installation=context.installation,
+        data=context.data,
+        clock=context.clock,
     )
+
+
+def _host(name: str, settings: HostSettings | None, context: Context) -> Host | None:
+    """Return the host that a computing works on, with its shared account; None: it is here."""
+    if settings is None:
+        return None
+    if context.hosts is None:
+        raise InvalidError(
+            f"The computing “{name}” is on another host, which this process does not reach.", field="host"
+        )
+    return context.hosts.host(name, settings.account)
 
 
 ENGINE = Kind(

@@ -8,7 +8,7 @@ from typing import Any
 
 from specola.domain.errors import StateError
 from specola.domain.placement import Forecast, Placement
-from specola.domain.software import Release, Resources
+from specola.domain.software import HomeAccess, Release, Resources
 
 __all__ = [
     "FINAL",
@@ -122,6 +122,7 @@ class Wish:
     gpus: int | None = None
     gpu_model: str | None = None
     placement: Placement = field(default_factory=Placement)
+    home: HomeAccess | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, str] = field(default_factory=dict)
 

@@ -12,7 +12,7 @@ from specola.domain.errors import ImageArchitectureError, InvalidError, MissingE
 from specola.domain.person import Actor
 from specola.domain.placement import Placement
 from specola.domain.reference import ImageReference
-from specola.domain.software import Release, Resources
+from specola.domain.software import HomeAccess, Release, Resources
 from specola.domain.task import ImageRecord, Task, TaskId, Wish
 from specola.ports.connector import Connector
 from specola.services.definition.checks import environment_name_fault
@@ -99,7 +99,7 @@ async def plan(tx: Transaction, wish: Wish, *, actor: Actor, catalogue: Catalogu
     return Plan(
         title=title,
         software=entry,
-        release=release,
+        release=with_home(release, wish.home),
         computing=computing,
         resources=resources_for(
             wish, release.resources, computing=computing, limits=limits, partition=placement.partition
@@ -129,7 +129,7 @@ async def _plan_again(tx: Transaction, wish: Wish, *, actor: Actor, limits: Limi
     return Plan(
         title=earlier.title,
         software=earlier.software,
-        release=replace(earlier.release, digest=earlier.image.digest),
+        release=with_home(replace(earlier.release, digest=earlier.image.digest), wish.home),
         computing=computing,
         resources=resources_for(
             same, earlier.resources, computing=computing, limits=limits, partition=placement.partition
@@ -186,6 +186,25 @@ async def resolve(planned: Plan, *, wish: Wish, connector: Connector) -> Plan:
         reference=release.image, digest=details.digest, id=details.id, architecture=details.architecture
     )
     return replace(planned, release=release, image=image)
+
+
+def with_home(release: Release, access: HomeAccess | None) -> Release:
+    """Return a release as somebody wants it who says what it may do with their home.
+
+    Raises
+    ------
+    InvalidError
+        It mounts no home.
+    """
+    if access is None or (release.home is None and access is HomeAccess.NONE):
+        return release
+    if release.home is None:
+        raise InvalidError(
+            "This software does not say where your home is mounted, so it gets none.",
+            hint="Leave the choice out, or add “home” to its definition.",
+            field="home",
+        )
+    return replace(release, home_access=access)
 
 
 def _reference(planned: Plan, wish: Wish) -> ImageReference:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from specola.computing.engine.diagnosis import Listener
 
-__all__ = ["HERE", "Process", "in_tables", "inside", "listeners", "open_ports", "read"]
+__all__ = ["HERE", "Process", "in_lines", "in_tables", "inside", "listeners", "open_ports", "read"]
 
 PROC = Path("/proc")
 # The state of a listening socket in the tables of proc(5), whose numbers are hexadecimal.
@@ -83,6 +83,11 @@ def read(lines: Iterable[str], port: int) -> frozenset[str]:
         if state == LISTEN and int(number, 16) == port:
             found.add(address)
     return frozenset(found)
+
+
+def in_lines(lines: Iterable[str], port: int) -> frozenset[str]:
+    """Read the lines of both tables, headings among them: the addresses on which a port is listened to."""
+    return read((line for line in lines if line.lstrip()[:1].isdigit()), port)
 
 
 def open_ports(listeners: Iterable[Listener]) -> Mapping[int, bool]:
