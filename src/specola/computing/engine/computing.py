@@ -24,7 +24,7 @@ from specola.computing.engine.homes import Homes
 from specola.computing.engine.images import Images
 from specola.computing.engine.kernel import out_of_memory
 from specola.computing.engine.launching import Host, Launcher
-from specola.computing.engine.locks import alone
+from specola.computing.locks import alone
 from specola.computing.engine.names import FILES, HELPER, LOADER, TASK, Names
 from specola.computing.engine.networks import Networks
 from specola.computing.engine.observing import Sample, ended, listed, measured
