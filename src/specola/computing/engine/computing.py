@@ -25,18 +25,18 @@ from specola.computing.engine.homes import Homes
 from specola.computing.engine.images import Images
 from specola.computing.engine.kernel import out_of_memory
 from specola.computing.engine.launching import Ground, Launcher
-from specola.computing.engine.locks import alone
 from specola.computing.engine.names import FILES, LOADER, TASK, Names
 from specola.computing.engine.networks import Networks, local_routes
 from specola.computing.engine.observing import Near, Sample, ended, listed, measured
 from specola.computing.engine.placing import Parcel
 from specola.computing.engine.ports import Ports
 from specola.computing.engine.quirks import Memory
-from specola.computing.engine.reach import Reach
-from specola.computing.engine.registry import Registry
 from specola.computing.engine.remote import Remote
 from specola.computing.engine.trial import run_trial
 from specola.computing.engine.volumes import Volumes
+from specola.computing.locks import alone
+from specola.computing.registries.reach import Reach
+from specola.computing.registries.registry import Registry
 from specola.domain.budget import Budget
 from specola.domain.computing import (
     Handle,
