@@ -31,11 +31,11 @@ from specola.computing.engine.observing import Sample, ended, listed, measured
 from specola.computing.engine.placing import Parcel
 from specola.computing.engine.ports import Ports
 from specola.computing.engine.quirks import Memory
-from specola.computing.engine.reach import Reach
-from specola.computing.engine.registry import Registry
 from specola.computing.engine.sockets import HERE, inside, listeners
 from specola.computing.engine.stream import ExecStream
 from specola.computing.engine.trial import run_trial
+from specola.computing.registries.reach import Reach
+from specola.computing.registries.registry import Registry
 from specola.computing.tcp import SocketStream
 from specola.domain.budget import Budget
 from specola.domain.computing import (
