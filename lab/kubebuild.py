@@ -91,7 +91,9 @@ def _version() -> str:
 
 def _make(root: Path, builder: Path) -> None:
     _debootstrap(root, RUNS)
-    source = 'cd "$1/usr/src" && APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get source --quiet=2 --download-only kubernetes'
+    source = (
+        'cd "$1/usr/src" && APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get source --quiet=2 --download-only kubernetes'
+    )
     _debootstrap(builder, COMPILES, f"--customize-hook={source}")
     found = sorted((builder / "usr/src").glob("kubernetes_*.orig.tar.gz"))
     if not found:

@@ -248,7 +248,7 @@ def _policies(rights: str, subject: Mapping[str, Any]) -> Iterator[tuple[str, di
         "allowPrivilegeEscalation": True,
         "allowedCapabilities": ["*"],
         "volumes": ["*"],
-        **{one: everything for one in ("runAsUser", "seLinux", "supplementalGroups", "fsGroup")},
+        **dict.fromkeys(("runAsUser", "seLinux", "supplementalGroups", "fsGroup"), everything),
     }
     any_profile = {"seccomp.security.alpha.kubernetes.io/allowedProfileNames": "*"}
     yield (

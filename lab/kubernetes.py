@@ -189,9 +189,7 @@ def _up(place: Place, base: Path) -> Kubernetes:
         file = folder / name
         file.touch(mode=0o600)
         file.write_text(kubeconfig(api.server, authority, secret, namespace=namespace), encoding="ascii")
-    return Kubernetes(
-        api.server, api, folder / "kubeconfig", folder / "account", NAMESPACE, node.pods, place
-    )
+    return Kubernetes(api.server, api, folder / "kubeconfig", folder / "account", NAMESPACE, node.pods, place)
 
 
 def _configure(machine: Machine, node: Node) -> None:
@@ -237,7 +235,9 @@ def _is_ready(api: Api) -> bool:
         conditions = api.ask("GET", f"/api/v1/nodes/{NODE}")["status"].get("conditions") or []
     except OSError:
         return False
-    return {"type": "Ready", "status": "True"} in [{name: one[name] for name in ("type", "status")} for one in conditions]
+    return {"type": "Ready", "status": "True"} in [
+        {name: one[name] for name in ("type", "status")} for one in conditions
+    ]
 
 
 def _token(api: Api) -> str:

@@ -155,7 +155,7 @@ def mirror() -> str:
 
 def _make(root: Path) -> None:
     """Make it."""
-    mirror = mirror()
+    source = mirror()
     packages = ",".join(package for names in PACKAGES.values() for package in names)
     options = [
         "--quiet",
@@ -167,7 +167,7 @@ def _make(root: Path) -> None:
         '--aptopt=Acquire::Check-Valid-Until "false"',
         *(f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in UNREAD),
     ]
-    sources = [f"deb {mirror} {suite} main" for suite in (SUITE, NEWER)]
+    sources = [f"deb {source} {suite} main" for suite in (SUITE, NEWER)]
     run(["mmdebstrap", *options, SUITE, root, *sources])
     for pattern in UNWANTED:
         for path in root.glob(pattern):

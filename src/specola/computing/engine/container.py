@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from specola.computing.engine.names import ARCHITECTURE, CREDENTIAL, FOLDER, PORTS, REFERENCE, Names
+from specola.computing.engine.names import ARCHITECTURE, PORTS, REFERENCE, Names
 from specola.computing.engine.quirks import Quirks
+from specola.computing.inside.paths import CREDENTIAL, FOLDER
 from specola.domain.computing import HomeMount, Launch
 from specola.domain.errors import LaunchError
 from specola.domain.software import RunsAs
