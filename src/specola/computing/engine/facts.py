@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from specola.computing.engine.config import EngineSettings
-from specola.computing.engine.fileserver import FileServer, readable
 from specola.computing.engine.firewall import Firewall
+from specola.computing.inside.fileserver import FileServer, readable
 from specola.computing.registries.facts import architecture
 from specola.domain.computing import Capability, Finding, Probe
 
