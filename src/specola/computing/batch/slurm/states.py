@@ -119,7 +119,7 @@ def _ended(word: str, reason: str) -> Meaning:
 
 
 def _waiting(word: str, reason: str) -> Meaning:
-    if word == "CONFIGURING" or word == "POWER_UP_NODE":
+    if word in {"CONFIGURING", "POWER_UP_NODE"}:
         return Meaning(JobState.WAITING, WaitReason.STARTING)
     if word in {"REQUEUED", "REQUEUE_FED"}:
         return Meaning(JobState.WAITING, WaitReason.REQUEUED)
