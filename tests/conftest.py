@@ -26,6 +26,7 @@ def pytest_collection_finish() -> None:
 # do not reach its scheduler with pytest 9.2.
 TOGETHER = (
     "tests/e2e/",
+    "tests/hosts/",
     "tests/lab/",
     "tests/matrix/",
     "tests/scripts/test_wheel.py",

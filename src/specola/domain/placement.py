@@ -59,7 +59,11 @@ class Partition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
-    """When a task that waits is expected to start, and who says so ("scheduler", "history")."""
+    """When a task that waits is expected to start, and who says so ("scheduler", "history").
+
+    `latest` is by when nine of ten tasks like it had started, where the record of earlier ones tells it.
+    """
 
     starts: datetime
     source: str
+    latest: datetime | None = None

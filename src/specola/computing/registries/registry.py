@@ -8,10 +8,10 @@ from typing import Any
 
 import httpx
 
-from specola.computing.engine.images import exposed
-from specola.computing.engine.reach import AddressRefusedError, Reach
-from specola.computing.engine.tokens import Challenge, check_protected, read_token
-from specola.computing.engine.transport import VettedTransport
+from specola.computing.registries.facts import exposed
+from specola.computing.registries.reach import AddressRefusedError, Reach
+from specola.computing.registries.tokens import Challenge, check_protected, read_token
+from specola.computing.registries.transport import VettedTransport
 from specola.domain.computing import ImageDetails
 from specola.domain.errors import (
     ImageArchitectureError,

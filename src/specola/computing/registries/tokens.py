@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from specola.computing.engine.reach import AddressRefusedError
+from specola.computing.registries.reach import AddressRefusedError
 
 __all__ = ["Challenge", "check_protected", "read_token"]
 

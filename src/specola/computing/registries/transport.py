@@ -6,7 +6,7 @@ from urllib.request import getproxies, proxy_bypass
 import httpx
 from typing_extensions import override
 
-from specola.computing.engine.reach import Reach
+from specola.computing.registries.reach import Reach
 
 __all__ = ["VettedTransport"]
 
