@@ -7,6 +7,7 @@ import asyncssh
 import structlog
 
 from specola.domain.errors import (
+    AccountRefusedError,
     ComputingUnreachableError,
     ConnectorUnreachableError,
     HostKeyChangedError,
@@ -101,6 +102,11 @@ class RegisteredHosts:
         self._known[computing, account] = made
         return made
 
+    @property
+    def connections(self) -> int:
+        """How many connections are open."""
+        return sum(host.connections for host in (*self._known.values(), *self._retired))
+
     def close(self) -> None:
         """Close every connection, with what goes on over it."""
         for host in (*self._known.values(), *self._retired):
@@ -124,6 +130,8 @@ class RegisteredHosts:
             del self._stopped[computing]
         try:
             identity = await self._identities.identity(computing, host.account)
+            if identity.account != host.account:
+                raise AccountRefusedError(computing, host.account, "what was given opens another account")
             return await dial(computing, machine, identity, patience=self._patience, through=through)
         except ConnectorUnreachableError as error:
             raise ComputingUnreachableError(computing, "what opens the account cannot be had at the moment") from error

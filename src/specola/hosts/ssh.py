@@ -46,7 +46,7 @@ class SshHost:
         self._dial = dial
         self._patience = patience
         self._idle = idle
-        self._pool = Pool(computing, lambda: dial(self, settings, None), idle=idle)
+        self._pool = Pool(computing, lambda: dial(self, settings, None), patience=patience, idle=idle)
         self._files = Files(computing, self._pool)
         self._beyond: dict[str, Pool] = {}
         self._home = ""
@@ -63,6 +63,7 @@ class SshHost:
             async with asyncio.timeout(seconds):
                 finished = await self._finished(channel, command[0], given)
         except TimeoutError as error:
+            self._pool.doubt()
             raise ComputingUnreachableError(
                 self.computing, f"“{command[0]}” was not done within {seconds:g} s"
             ) from error
@@ -89,7 +90,7 @@ class SshHost:
         pool = self._beyond.get(machine)
         if pool is None:
             further = self.settings.model_copy(update={"address": machine, "port": 22, "jump": None})
-            pool = Pool(self.computing, lambda: self._dial_beyond(further), idle=self._idle)
+            pool = Pool(self.computing, lambda: self._dial_beyond(further), patience=self._patience, idle=self._idle)
             self._beyond[machine] = pool
         return await self._connected(pool, where)
 
@@ -123,8 +124,9 @@ class SshHost:
         channel = await self._pool.session(opening, lasting=lasting)
         try:
             async with asyncio.timeout(self._patience.start):
-                while not output.found and (data := await channel.read(CHUNK)):
-                    channel.put_back(output.feed(data))
+                with self._pool.watched():
+                    while not output.found and (data := await channel.read(CHUNK)):
+                        channel.put_back(output.feed(data))
         except TimeoutError as error:
             channel.hang_up()
             raise ComputingUnreachableError(
