@@ -9,6 +9,7 @@ from specola.domain.errors.computings import (
     ImageArchitectureError,
     ImageUnknownError,
     ImageUnreachableError,
+    MachineUnreachableError,
     RegistryRefusedError,
 )
 from specola.domain.errors.front_door import PortRefusedError, TaskClosedError, WebUnreachableError
@@ -95,6 +96,7 @@ __all__ = [
     "LimitError",
     "LinkEndedError",
     "LocalPortError",
+    "MachineUnreachableError",
     "MissingError",
     "NameTakenError",
     "NoSpaceError",
