@@ -12,6 +12,8 @@ from specola.config import Settings
 from specola.connector.direct import DirectConnector
 from specola.connector.directory import Directory
 from specola.connector.follower import Follower
+from specola.connector.identities import ConnectorIdentities
+from specola.connector.proving import Prover
 from specola.connector.records import records_at, report
 from specola.connector.relay import Relays
 from specola.connector.sampler import Sampler
@@ -21,7 +23,9 @@ from specola.connector.ssh.main import serve_ssh
 from specola.connector.telling import telling_found
 from specola.connector.terminal import Sessions, TerminalServer
 from specola.connector.terminal.server import HEAD_BYTES
+from specola.domain.errors import InvalidError
 from specola.domain.software import TERMINAL
+from specola.hosts.config import HostSettings
 from specola.installation import computing_context
 from specola.lifetime import asked_to_end
 from specola.listening import bind, listener
@@ -46,7 +50,9 @@ async def serve(settings: Settings, *, context: Context, stop: asyncio.Event) ->
     terminals = TerminalServer(
         Sessions(directory, context.clock), used=lambda task, person: records.note_use(task, TERMINAL.name, person)
     )
-    server = listener(create_app(DirectConnector(directory, sampler)))
+    identities = ConnectorIdentities(settings.internal_socket, settings.signer_socket, clock=context.clock)
+    prover = Prover(lambda name: _host(directory, name), identities)
+    server = listener(create_app(DirectConnector(directory, sampler, prover)))
     parts = [
         Follower(settings.internal_socket, directory).run(),
         sampler.run(),
@@ -72,7 +78,16 @@ async def serve(settings: Settings, *, context: Context, stop: asyncio.Event) ->
                 part.cancel()
         await records.close()
     finally:
+        await identities.close()
         await directory.close()
+
+
+async def _host(directory: Directory, name: str) -> HostSettings:
+    """Return the host that a computing works on, as it is told at the moment."""
+    told = (await directory.settings(name)).get("host")
+    if told is None:
+        raise InvalidError(f"The computing “{name}” works on no host.", hint="Give it one in its record.")
+    return HostSettings.model_validate(told)
 
 
 async def _scout(settings: Settings, directory: Directory) -> None:

@@ -5,14 +5,16 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from specola.domain.account_link import AccountSeen
 from specola.domain.computing import ImageDetails, LogLine, Probe, Usage
 from specola.domain.errors import SpecolaError
 
-__all__ = ["IMAGE", "LINE", "PROBE", "PROBLEM", "USAGE", "problem_of", "raised"]
+__all__ = ["IMAGE", "LINE", "PROBE", "PROBLEM", "SEEN", "USAGE", "problem_of", "raised"]
 
 PROBE = TypeAdapter(Probe)
 IMAGE = TypeAdapter(ImageDetails)
 LINE = TypeAdapter(LogLine)
+SEEN = TypeAdapter(AccountSeen)
 USAGE = TypeAdapter(dict[str, list[Usage]])
 
 PROBLEM = "application/problem+json"

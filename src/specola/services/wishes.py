@@ -13,6 +13,7 @@ from specola.domain.reference import ImageReference
 from specola.domain.software import Release, Resources
 from specola.domain.task import ImageRecord, Task, TaskId, Wish
 from specola.ports.connector import Connector
+from specola.services.accounts import account_for
 from specola.services.definition.checks import environment_name_fault
 from specola.services.definition.parameters import choose
 from specola.services.drafts import release_of, title_of
@@ -41,6 +42,7 @@ class Plan:
     parameters: Mapping[str, str]
     image: ImageRecord | None = None
     again_of: TaskId | None = None
+    account: str | None = None
 
 
 def fingerprint(wish: Wish) -> str:
@@ -71,6 +73,8 @@ async def plan(tx: Transaction, wish: Wish, *, actor: Actor, catalogue: Catalogu
         It names what is not there, or no computing is.
     LimitError
         It asks for more than is allowed.
+    AccountMissingError
+        Tasks run there with people's own accounts, and the actor has none that was proven.
     """
     _check_one_source(wish)
     if wish.name is not None:
@@ -95,6 +99,7 @@ async def plan(tx: Transaction, wish: Wish, *, actor: Actor, catalogue: Catalogu
         resources=resources_for(wish, release.resources, computing=computing, limits=limits),
         environment={**release.environment, **wish.environment},
         parameters=choose(release.parameters, wish.parameters),
+        account=await account_for(tx, computing, actor.person.id),
     )
 
 
@@ -120,6 +125,7 @@ async def _plan_again(tx: Transaction, wish: Wish, *, actor: Actor, limits: Limi
         parameters=choose(earlier.release.parameters, {**earlier.parameters, **wish.parameters}),
         image=earlier.image if here else None,
         again_of=earlier.id,
+        account=await account_for(tx, computing, actor.person.id),
     )
 
 

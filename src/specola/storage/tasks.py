@@ -51,6 +51,7 @@ class Tasks:
             environment=dict(task.environment),
             parameters=dict(task.parameters),
             again_of=task.again_of,
+            account=task.account,
             credential=credential,
             created=task.created,
             name=task.name,
@@ -289,6 +290,7 @@ def _task(row: TaskRow) -> Task:
         seen=row.seen,
         unseen_since=row.unseen_since,
         again_of=row.again_of,
+        account=row.account,
     )
 
 

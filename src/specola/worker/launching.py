@@ -40,4 +40,5 @@ def launch_of(task: Task, *, credential: str, number: int) -> Launch:
         capabilities=release.capabilities,
         interfaces=release.interfaces,
         credential=credential,
+        account=task.account,
     )
