@@ -7,12 +7,12 @@ from specola.storage.schema.base import Json
 
 __all__ = ["down_revision", "revision", "upgrade"]
 
-revision = "0007"
-down_revision = "0006"
+revision = "0008"
+down_revision = "0007"
 
 
 def upgrade() -> None:
-    """Go from 0006 to 0007: what is there is the platform's, and for everybody."""
+    """Go from 0007 to 0008: what is there is the platform's, and for everybody."""
     added = (
         sa.Column("description", sa.Text(), nullable=False, server_default=sa.text("''")),
         sa.Column("owner", sa.String(length=20), nullable=True),
