@@ -8,6 +8,7 @@ from datetime import timedelta
 from specola.authorities.ssh import SshAuthority
 from specola.authorities.tls import TlsAuthority
 from specola.clock import Clock
+from specola.computing.known_kinds import KnownKinds
 from specola.config import Settings
 from specola.connector.client import ConnectorClient
 from specola.identity.local import LocalPasswords
@@ -166,14 +167,16 @@ class Services:
             front_door=FrontDoor(store=store, clock=clock, people=people),
             ssh_authority=context.ssh_authority,
             catalogue=catalogue,
-            computings=Computings(store=store, clock=clock, connector=connector),
+            computings=Computings(
+                store=store, clock=clock, connector=connector, kinds=KnownKinds(), sealer=context.sealer
+            ),
             tasks=tasks,
             connections=Connections(store=store, clock=clock, sealer=context.sealer),
             uses=Uses(store=store, clock=clock, connector=connector),
             links=Links(store=store, clock=clock),
             following=Following(store=store, tasks=tasks),
             health=Health(store=store, clock=clock, connector=connector),
-            streams=Streams(store=store),
+            streams=Streams(store=store, sealer=context.sealer),
             names=Names(store=store),
             found=Found(store=store, clock=clock, tasks=tasks, catalogue=catalogue),
         )

@@ -22,6 +22,7 @@ from specola.openssh import new_pair
 from specola.ports.hosts import SshIdentity
 from specola.secrets import Sealer
 from tests.support.harness import Platform, open_platform
+from tests.support.hosted import add_on_host
 from tests.support.lab import LAB, Login
 
 pytestmark = [pytest.mark.anyio, pytest.mark.containers]
@@ -33,7 +34,7 @@ async def platform(anyio_backend: str, lab: SshHosts) -> AsyncIterator[Platform]
         await asyncio.to_thread(sshhost.trust, trusted_line(running.settings.data), LAB)
         for name, identity in {"cluster": "certificate", "keyed": "key"}.items():
             host = {"address": lab.front.address, "keys": [host_key(lab, lab.front)], "identity": identity}
-            await running.services.computings.install(name, title=name, kind="memory", settings={"host": host})
+            await add_on_host(running.services.store, name, host)
         yield running
 
 

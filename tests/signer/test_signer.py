@@ -18,6 +18,7 @@ from specola.domain.account_link import READ_PROOF, Proof
 from specola.domain.errors import AccountRefusedError, ConnectorUnreachableError
 from specola.domain.person import Actor, Role
 from tests.support.harness import Platform, open_platform
+from tests.support.hosted import add_on_host
 from tests.support.sshkeys import pair
 
 pytestmark = pytest.mark.anyio
@@ -28,7 +29,7 @@ HOST = {"address": "192.0.2.7", "identity": "certificate"}
 @pytest.fixture(scope="module")
 async def platform(anyio_backend: str) -> AsyncIterator[Platform]:
     async with open_platform(parts=("web", "signer"), host_sources=("192.0.2.0/24",)) as running:
-        await running.services.computings.install("cluster", title="Cluster", kind="memory", settings={"host": HOST})
+        await add_on_host(running.services.store, "cluster", HOST)
         yield running
 
 

@@ -1,8 +1,10 @@
 """Account links as a service, over computings whose hosts answer as a test says."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from specola.clock import Clock
 from specola.connector.direct import DirectConnector
 from specola.connector.directory import Directory
 from specola.connector.sampler import Sampler
@@ -16,7 +18,7 @@ from specola.services.identities import Identities
 from specola.storage.store import Store
 from tests.support.house import House
 
-__all__ = ["AUTHORITY_KEY", "Hosted", "Site"]
+__all__ = ["AUTHORITY_KEY", "Hosted", "Site", "add_on_host", "as_token"]
 
 AUTHORITY_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKQYoBsLeEvLNed4A1fjzx3woMC7AJGyPU5gLRfeXSYq"
 
@@ -78,17 +80,7 @@ class Hosted:
 
     async def add(self, name: str, **settings: Any) -> Computing:
         """Put a computing there, for everybody."""
-        computing = Computing(
-            id=f"c-{name}",
-            name=name,
-            title=name.title(),
-            kind="memory",
-            settings=settings,
-            created=self.house.clock.now(),
-        )
-        async with self.house.store.write() as tx:
-            await tx.computings.save(computing)
-        return computing
+        return await _save(self.house.store, name, settings)
 
     async def prove(self, actor: Actor, account: str, *, on: str = "cluster") -> None:
         """Link an account and prove it."""
@@ -101,6 +93,20 @@ class Hosted:
     def store(self) -> Store:
         """The database."""
         return self.house.store
+
+
+async def add_on_host(store: Store, name: str, host: Mapping[str, Any]) -> Computing:
+    """Put a computing there that works on a host; its tasks cannot be started, but its accounts are real."""
+    return await _save(store, name, {"host": dict(host)})
+
+
+async def _save(store: Store, name: str, settings: Mapping[str, Any]) -> Computing:
+    computing = Computing(
+        id=f"c-{name}", name=name, title=name.title(), kind="memory", settings=settings, created=Clock().now()
+    )
+    async with store.write() as tx:
+        await tx.computings.save(computing)
+    return computing
 
 
 def _nothing() -> Any:

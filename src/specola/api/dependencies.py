@@ -26,6 +26,7 @@ __all__ = [
     "Catalogue",
     "Client",
     "Clock",
+    "ComputingWriter",
     "Computings",
     "Connecting",
     "Groups",
@@ -149,6 +150,7 @@ Reader: TypeAlias = Annotated[Actor, Security(actor_of, scopes=[Scope.READ.value
 TaskWriter: TypeAlias = Annotated[Actor, Security(actor_of, scopes=[Scope.TASKS.value])]
 SoftwareWriter: TypeAlias = Annotated[Actor, Security(actor_of, scopes=[Scope.SOFTWARE.value])]
 Connecting: TypeAlias = Annotated[Actor, Security(actor_of, scopes=[Scope.CONNECT.value])]
+ComputingWriter: TypeAlias = Annotated[Actor, Security(actor_of, scopes=[Scope.COMPUTINGS.value])]
 Administrator: TypeAlias = Annotated[Actor, Security(actor_of, scopes=[Scope.ADMINISTRATION.value])]
 OwnOrigin = Depends(check_own_origin)
 

@@ -47,12 +47,16 @@ class Context:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """One way to begin the record of a computing: what it is for, and the settings to begin with."""
+    """One way to begin the record of a computing: what it is for, and the settings to begin with.
+
+    `own`: it is offered to everybody, for themselves; else to administrators only.
+    """
 
     name: str
     title: str
     sentence: str
     settings: Mapping[str, Any] = field(default_factory=dict)
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +107,8 @@ ENGINE = Kind(
         Start(name="here", title="Container engine here", sentence="Docker or Podman on the platform's own machine."),
     ),
 )
-MEMORY = Kind(title="In memory", settings=MemorySettings, opener=_memory)
+# It touches nothing of the platform's, so anybody may have one.
+MEMORY = Kind(title="In memory", settings=MemorySettings, opener=_memory, own=lambda _settings: "")
 
 KINDS: Mapping[str, Kind[Any]] = {"engine": ENGINE, "memory": MEMORY}
 

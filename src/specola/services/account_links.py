@@ -32,6 +32,7 @@ from specola.ports.connector import Connector
 from specola.secrets import Sealer
 from specola.services.accounts import OWN, host_of
 from specola.services.attempts import NAME, begin_attempt, forgive
+from specola.services.places import place_for, usable
 from specola.services.rights import administrator, may, named
 from specola.storage.store import Store, Transaction
 
@@ -102,13 +103,13 @@ class AccountLinks:
         """Return the computings where one's tasks run with one's own account, and which that is."""
         may(actor, Scope.READ)
         async with self._store.read() as tx:
-            groups = [group.id for group in await tx.groups.of(actor.person.id)]
+            usual = {one.name for one in await usable(tx, actor)}
             links = {link.computing: link for link in await tx.account_links.of(actor.person.id)}
             found = []
             for computing in await tx.computings.all():
                 host = host_of(computing)
-                usable = computing.is_for(actor.person.id, groups) or computing.name in links
-                if host is not None and host.identity in OWN and usable:
+                concerns = computing.name in usual or computing.name in links
+                if host is not None and host.identity in OWN and concerns:
                     found.append(await self._place(tx, computing, host, links.get(computing.name)))
             return found
 
@@ -350,14 +351,16 @@ def _not_own(computing: str) -> ConflictError:
 
 async def _own(tx: Transaction, actor: Actor, name: str) -> tuple[Computing, HostSettings]:
     """Return a computing that the actor may use, and its host, where people have accounts of their own."""
-    computing = await tx.computings.get(name)
-    groups = [group.id for group in await tx.groups.of(actor.person.id)]
     known = await tx.account_links.get(actor.person.id, name)
-    if not computing.is_for(actor.person.id, groups) and known is None and not _governs(computing, actor):
-        raise MissingError("computing", name)
+    computing = await (place_for(tx, name, actor=actor) if known is None else tx.computings.get(name))
     host = _host(computing)
     if host.identity not in OWN:
         raise _not_own(name)
+    if host.identity is Identity.CERTIFICATE and computing.owner is not None:
+        raise ConflictError(
+            "Certificates are signed for the platform's own computings only.",
+            hint="Set host.identity of your computing to key.",
+        )
     return computing, host
 
 

@@ -18,7 +18,7 @@ from specola.services.definition.checks import environment_name_fault
 from specola.services.definition.parameters import choose
 from specola.services.drafts import release_of, title_of
 from specola.services.limits import resources_for
-from specola.services.places import place_for
+from specola.services.places import place_for_task
 from specola.services.software import Catalogue
 from specola.storage.store import Transaction
 
@@ -82,7 +82,7 @@ async def plan(tx: Transaction, wish: Wish, *, actor: Actor, catalogue: Catalogu
     _check_environment(wish.environment)
     if wish.again_of is not None:
         return await _plan_again(tx, wish, actor=actor, limits=limits)
-    computing = await place_for(tx, wish.computing)
+    computing = await place_for_task(tx, wish.computing, actor=actor)
     if wish.software is not None:
         software = await catalogue.find(tx, actor, wish.software)
         release = _release(software.releases, wish.release)
@@ -106,7 +106,7 @@ async def plan(tx: Transaction, wish: Wish, *, actor: Actor, catalogue: Catalogu
 async def _plan_again(tx: Transaction, wish: Wish, *, actor: Actor, limits: Limits) -> Plan:
     """Plan exactly what an earlier task was, but for what the wish says itself; its catalogue entry may be gone."""
     earlier = await _earlier(tx, wish.again_of or "", actor)
-    computing = await place_for(tx, wish.computing or earlier.computing)
+    computing = await place_for_task(tx, wish.computing or earlier.computing, actor=actor)
     # An image id is this computing's own; elsewhere the image is found by its reference and digest.
     here = computing.name == earlier.computing and earlier.image.id is not None
     same = replace(

@@ -6,10 +6,11 @@ from typing import Any, Generic, TypeVar
 from pydantic import TypeAdapter
 
 from specola.domain.computing import Probe
+from specola.domain.offer import Offer
 from specola.domain.software import Release, Resources
 from specola.domain.task import ImageRecord, InterfaceState, Reason
 
-__all__ = ["IMAGE", "INTERFACES", "PROBE", "REASON", "RELEASE", "RESOURCES", "Document", "storable"]
+__all__ = ["IMAGE", "INTERFACES", "OFFER", "PROBE", "REASON", "RELEASE", "RESOURCES", "Document", "storable"]
 
 T = TypeVar("T")
 
@@ -50,3 +51,4 @@ IMAGE = Document(ImageRecord)
 REASON = Document(Reason)
 INTERFACES = Document(tuple[InterfaceState, ...])
 PROBE = Document(Probe)
+OFFER = Document(Offer)

@@ -5,15 +5,15 @@ from alembic import op
 
 __all__ = ["down_revision", "revision", "upgrade"]
 
-revision = "0008"
-down_revision = "0007"
+revision = "0009"
+down_revision = "0008"
 
 MOMENT = sa.DateTime(timezone=True)
 PROVEN = sa.text("proof IS NOT NULL")
 
 
 def upgrade() -> None:
-    """Go from 0007 to 0008."""
+    """Go from 0008 to 0009."""
     _add_links()
     _add_keys()
     op.create_table(
