@@ -201,13 +201,14 @@ class AccountLinks:
         """
         async with self._store.write() as tx:
             place = await _governed(tx, actor, computing)
-            host = _host(place)
-            line = ""
-            if host.identity is Identity.SHARED:
-                line = self._line(await self._key(tx, computing, None), host, comment=f"specola {computing} shared")
-            people = {person.id: person for person in await tx.people.all()}
-            links = [(people[link.person], link) for link in await tx.account_links.on(computing)]
-            return Placed(computing=place, identity=host.identity, account=host.account, line=line, links=links)
+            return await self._placed(tx, place, _host(place))
+
+    async def everywhere(self, actor: Actor) -> Sequence[Placed]:
+        """Return all accounts of each of the platform's computings on a host. Administrators only."""
+        async with self._store.write() as tx:
+            await administrator(tx, actor)
+            hosts = [(one, host_of(one)) for one in await tx.computings.all() if one.owner is None]
+            return [await self._placed(tx, one, host) for one, host in hosts if host is not None]
 
     async def enter(self, actor: Actor, computing: str, *, person: str, account: str) -> AccountLink:
         """Write down that an account is somebody's, on an administrator's own word, which is kept on record.
@@ -312,6 +313,15 @@ class AccountLinks:
         if link is not None and not link.is_proven and link.challenge:
             challenge = challenge_line(link.challenge)
         return Place(computing=computing, identity=host.identity, link=link, line=line, challenge=challenge)
+
+    async def _placed(self, tx: Transaction, computing: Computing, host: HostSettings) -> Placed:
+        line = ""
+        if host.identity is Identity.SHARED:
+            key = await self._key(tx, computing.name, None)
+            line = self._line(key, host, comment=f"specola {computing.name} shared")
+        people = {person.id: person for person in await tx.people.all()}
+        links = [(people[link.person], link) for link in await tx.account_links.on(computing.name)]
+        return Placed(computing=computing, identity=host.identity, account=host.account, line=line, links=links)
 
     def _line(self, key: AccountKey, host: HostSettings, *, comment: str) -> str:
         # Behind another host, connections come from that one.
