@@ -1,6 +1,7 @@
 """Accounts on real SSH servers: proven, entered with what the platform has for them, and left when it is taken back."""
 
 import asyncio
+import contextlib
 import shlex
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ from specola.connector.identities import ConnectorIdentities
 from specola.domain.account_link import Grant, Proof
 from specola.domain.errors import AccountNameError, AccountRefusedError, AccountUnprovenError
 from specola.domain.person import Actor, Role
+from specola.hosts.relayed import RelayedHosts
 from specola.openssh import new_pair
 from specola.ports.hosts import SshIdentity
 from specola.secrets import Sealer
@@ -128,6 +130,28 @@ async def test_a_challenge_proves_an_account_and_certificates_enter_it(
     await links.end(ada, "cluster")
     with pytest.raises(AccountRefusedError):
         await identities.identity("cluster", "ann")
+
+
+async def test_what_is_open_as_an_account_closes_with_its_link(platform: Platform, lab: SshHosts) -> None:
+    links = platform.services.account_links
+    admin = await platform.person("boss", role=Role.ADMINISTRATOR)
+    await platform.person("william")
+    await links.enter(admin, "cluster", person="william", account="ben")
+    hosts = RelayedHosts(platform.settings.hosts_socket)
+    assert list(await hosts.accounts("cluster")) == ["ben"]
+    ben = hosts.host("cluster", "ben")
+    assert (await ben.run(["id", "-un"])).text == "ben\n"
+    stream = await ben.open(["cat"])
+    await stream.write(b"still there?")
+    assert await stream.read() == b"still there?"
+    await links.remove(admin, "cluster", person="william")
+    async with asyncio.timeout(10):
+        with contextlib.suppress(OSError):
+            assert await stream.read() == b""
+    await stream.close()
+    with pytest.raises(AccountRefusedError, match="nobody here has proven"):
+        await ben.run(["id", "-un"])
+    assert list(await hosts.accounts("cluster")) == []
 
 
 async def test_a_certificate_that_has_ended_enters_nothing(platform: Platform, lab: SshHosts) -> None:

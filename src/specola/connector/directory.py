@@ -72,11 +72,27 @@ class Directory:
         return self._computings[name]
 
     async def settings(self, name: str) -> Mapping[str, Any]:
-        """Return how a computing is reached, opened or not. Raises ConnectorUnreachableError, MissingError."""
+        """Return the settings of a computing's record, whether it could be opened or not.
+
+        Raises
+        ------
+        ConnectorUnreachableError
+            Nothing has been told yet.
+        MissingError
+            There is none of that name.
+        """
         await self._told()
         if name not in self._records:
             raise MissingError("computing", name)
-        return self._records[name][1]
+        _, settings = self._records[name]
+        return settings
+
+    async def _told(self) -> None:
+        try:
+            async with asyncio.timeout(SNAPSHOT_PATIENCE):
+                await self._complete.wait()
+        except TimeoutError as error:
+            raise ConnectorUnreachableError from error
 
     async def way(self, task: TaskId) -> tuple[Computing, Way]:
         """Return a task's computing and its way, waiting a moment for one that has only just started.
@@ -93,13 +109,6 @@ class Directory:
             raise MissingError("running task", task) from error
         way = self._ways[task]
         return await self.computing(way.computing), way
-
-    async def _told(self) -> None:
-        try:
-            async with asyncio.timeout(SNAPSHOT_PATIENCE):
-                await self._complete.wait()
-        except TimeoutError as error:
-            raise ConnectorUnreachableError from error
 
     async def add_computing(self, name: str, kind: str, settings: Mapping[str, Any]) -> None:
         """Open a computing, or open it anew if it is reached in another way than before."""

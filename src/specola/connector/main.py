@@ -2,6 +2,8 @@
 
 import asyncio
 import resource
+from dataclasses import replace
+from functools import partial
 
 import uvloop
 
@@ -11,7 +13,10 @@ from specola.computing.kinds import Context, open_computing
 from specola.config import Settings
 from specola.connector.direct import DirectConnector
 from specola.connector.directory import Directory
+from specola.connector.ended_accounts import EndedAccounts
 from specola.connector.follower import Follower
+from specola.connector.host_records import host_of
+from specola.connector.hosts_server import BUFFER as HOSTS_BUFFER, HostsServer
 from specola.connector.identities import ConnectorIdentities
 from specola.connector.proving import Prover
 from specola.connector.records import records_at, report
@@ -23,9 +28,8 @@ from specola.connector.ssh.main import serve_ssh
 from specola.connector.telling import telling_found
 from specola.connector.terminal import Sessions, TerminalServer
 from specola.connector.terminal.server import HEAD_BYTES
-from specola.domain.errors import InvalidError
 from specola.domain.software import TERMINAL
-from specola.hosts.config import HostSettings
+from specola.hosts.registered import RegisteredHosts
 from specola.installation import computing_context
 from specola.lifetime import asked_to_end
 from specola.listening import bind, listener
@@ -39,22 +43,26 @@ async def serve(settings: Settings, *, context: Context, stop: asyncio.Event) ->
     Parameters
     ----------
     context
-        What the computings of the installation share.
+        What the computings of the installation share, beside hosts: the connections to them are held here.
     stop
         Ends the process.
     """
-    directory = Directory(lambda name, kind, values: open_computing(kind, name=name, settings=values, context=context))
+    directory = Directory(lambda name, kind, values: open_computing(kind, name=name, settings=values, context=shared))
+    identities = ConnectorIdentities(settings.internal_socket, settings.signer_socket, clock=context.clock)
+    hosts = RegisteredHosts(partial(host_of, directory), identities, local_user=settings.run_as)
+    shared = replace(context, hosts=hosts)
+    questions = HostsServer(hosts)
     sampler = Sampler(directory)
     records = records_at(settings.internal_socket, clock=context.clock)
     relays = Relays(settings.streams, directory, owner=settings.run_as)
     terminals = TerminalServer(
         Sessions(directory, context.clock), used=lambda task, person: records.note_use(task, TERMINAL.name, person)
     )
-    identities = ConnectorIdentities(settings.internal_socket, settings.signer_socket, clock=context.clock)
-    prover = Prover(lambda name: _host(directory, name), identities)
+    prover = Prover(partial(host_of, directory), identities)
     server = listener(create_app(DirectConnector(directory, sampler, prover)))
     parts = [
         Follower(settings.internal_socket, directory).run(),
+        EndedAccounts(settings.internal_socket, hosts).run(),
         sampler.run(),
         relays.run(),
         report(records, sampler, clock=context.clock),
@@ -68,26 +76,26 @@ async def serve(settings: Settings, *, context: Context, stop: asyncio.Event) ->
             windows = await asyncio.start_unix_server(
                 terminals.accept, sock=bind(settings.terminals_socket, owner=settings.run_as), limit=HEAD_BYTES
             )
+            # Nobody but the worker needs it, so the user that `web` and `gateway` become is not let in.
+            asking = await asyncio.start_unix_server(
+                questions.accept, sock=bind(settings.hosts_socket), limit=HOSTS_BUFFER
+            )
             serving = group.create_task(server.serve([bind(settings.connector_socket, owner=settings.run_as)]))
             _ = await stop.wait()
             server.should_exit = True
             await serving
-            windows.close()
+            hosts.close()
+            for listening in (windows, asking):
+                listening.close()
+            await questions.close()
             await terminals.close()
             for part in working:
                 part.cancel()
         await records.close()
     finally:
+        hosts.close()
         await identities.close()
         await directory.close()
-
-
-async def _host(directory: Directory, name: str) -> HostSettings:
-    """Return the host that a computing works on, as it is told at the moment."""
-    told = (await directory.settings(name)).get("host")
-    if told is None:
-        raise InvalidError(f"The computing “{name}” works on no host.", hint="Give it one in its record.")
-    return HostSettings.model_validate(told)
 
 
 async def _scout(settings: Settings, directory: Directory) -> None:
