@@ -160,6 +160,9 @@ class TaskView(BaseModel):
     seen: datetime | None = Field(description="when the computing last told of it")
     unseen_since: datetime | None = Field(description="since when the computing cannot be asked; null while it can")
     again_of: str | None
+    account: str | None = Field(
+        description="the account on the computing that it runs with; null: it knows no accounts"
+    )
     url: str = Field(description="the task's page")
     terminal: str = Field(description="where its terminals are, for a browser, while it runs")
 

@@ -94,6 +94,7 @@ def print_task(task: Mapping[str, Any], *, use: Mapping[str, Any] | None = None)
             ("software", f"{task['title']}, {task['release']}"),
             ("image", " ".join(filter(None, (image["reference"], image["digest"])))),
             ("computing", task["computing"]),
+            ("account", task["account"] or ""),
             ("size", f"{resources['cpus']:g} CPU, {output.size(resources['memory'])}"),
             ("page", task["url"]),
         )

@@ -176,6 +176,7 @@ class Task:
     seen: datetime | None = None
     unseen_since: datetime | None = None
     again_of: TaskId | None = None
+    account: str | None = None
     raw: str = ""
     node: str = ""
     forecast: Forecast | None = None

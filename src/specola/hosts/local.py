@@ -67,11 +67,13 @@ class LocalHost:
         process = await self._start(command, errors=asyncio.subprocess.DEVNULL)
         return _Local(*_pipes(process), process)
 
-    async def connect(self, where: str | int) -> Stream:
+    async def connect(self, where: str | int | tuple[str, int]) -> Stream:
         """See `Host.connect`."""
         try:
             if isinstance(where, int):
                 return _Local(*await asyncio.open_connection("127.0.0.1", where))
+            if isinstance(where, tuple):
+                return _Local(*await asyncio.open_connection(*where))
             connected = await self._as_account(lambda: _connected(self._path(where)))
             return _Local(*await asyncio.open_unix_connection(sock=connected))
         except OSError as error:

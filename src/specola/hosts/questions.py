@@ -37,7 +37,7 @@ class Connect(_OfAccount):
     """Connect to a socket or port there; its bytes follow as frames."""
 
     do: Literal["connect"] = "connect"
-    where: str | int
+    where: str | int | tuple[str, int]
 
 
 class Beyond(_OfAccount):

@@ -128,7 +128,7 @@ class _Relayed:
         with self._border():
             return await self._hosts.stream(Open(**self._of, command=tuple(command)))
 
-    async def connect(self, where: str | int) -> Stream:
+    async def connect(self, where: str | int | tuple[str, int]) -> Stream:
         with self._border():
             return await self._hosts.stream(Connect(**self._of, where=where))
 

@@ -1,5 +1,12 @@
 """Every failure a person can meet: a class with a stable code, a kind, one sentence and one hint."""
 
+from specola.domain.errors.accounts import (
+    AccountMissingError,
+    AccountNameError,
+    AccountTakenError,
+    AccountUnprovenError,
+    TooManyChecksError,
+)
 from specola.domain.errors.computings import (
     AccountRefusedError,
     ComputingUnreachableError,
@@ -70,7 +77,11 @@ from specola.domain.errors.tasks import (
 
 __all__ = [
     "AccountDisabledError",
+    "AccountMissingError",
+    "AccountNameError",
     "AccountRefusedError",
+    "AccountTakenError",
+    "AccountUnprovenError",
     "AddressInUseError",
     "ArchiveError",
     "BudgetExhaustedError",
@@ -121,6 +132,7 @@ __all__ = [
     "TaskEndedError",
     "TaskNotRunningError",
     "TooManyAttemptsError",
+    "TooManyChecksError",
     "TunnelError",
     "UnauthenticatedError",
     "UserMissingError",
