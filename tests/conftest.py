@@ -26,6 +26,7 @@ def pytest_collection_finish() -> None:
 # do not reach its scheduler with pytest 9.2.
 TOGETHER = (
     "tests/e2e/",
+    "tests/hosts/",
     "tests/lab/",
     "tests/scripts/test_wheel.py",
     "tests/contract/test_computing_hostile.py::test_task_reaches_the_world_but_not_the_clouds_metadata",
