@@ -25,6 +25,7 @@ from specola.connector.ssh.main import serve_ssh
 from specola.connector.telling import telling_found
 from specola.connector.terminal import Sessions, TerminalServer
 from specola.connector.terminal.server import HEAD_BYTES
+from specola.connector.trials import TrialIdentities
 from specola.domain.software import TERMINAL
 from specola.hosts.nobody import NoIdentities
 from specola.hosts.registered import RegisteredHosts
@@ -51,7 +52,9 @@ async def serve(
         What opens accounts on hosts; None: no account is anybody's.
     """
     directory = Directory(lambda name, kind, values: open_computing(kind, name=name, settings=values, context=shared))
-    hosts = RegisteredHosts(partial(host_of, directory), identities or NoIdentities(), local_user=settings.run_as)
+    known = TrialIdentities(identities or NoIdentities())
+    hosts = RegisteredHosts(partial(host_of, directory), known, local_user=settings.run_as)
+    directory.on_forgetting(hosts.forget)
     shared = replace(context, hosts=hosts)
     questions = HostsServer(hosts)
     sampler = Sampler(directory)
