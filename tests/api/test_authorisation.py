@@ -24,8 +24,8 @@ class Rule:
 ANYONE = Rule(anyone=True)
 SIGNED_IN = Rule()
 BY_HAND = Rule(by_hand=True)
-READ, TASKS, SOFTWARE, CONNECT = (
-    Rule(scope=scope) for scope in (Scope.READ, Scope.TASKS, Scope.SOFTWARE, Scope.CONNECT)
+READ, TASKS, SOFTWARE, CONNECT, COMPUTINGS = (
+    Rule(scope=scope) for scope in (Scope.READ, Scope.TASKS, Scope.SOFTWARE, Scope.CONNECT, Scope.COMPUTINGS)
 )
 ADMINISTRATION = Rule(scope=Scope.ADMINISTRATION, administrators=True)
 
@@ -69,6 +69,13 @@ TABLE = {
     "GET /computings": READ,
     "GET /computings/{name}": READ,
     "POST /computings/{name}/test": READ,
+    "POST /computings": COMPUTINGS,
+    "POST /computings/test": COMPUTINGS,
+    "GET /computings/{name}/definition": COMPUTINGS,
+    "GET /overseen-computings": COMPUTINGS,
+    "PUT /computings/{name}": COMPUTINGS,
+    "PATCH /computings/{name}": COMPUTINGS,
+    "DELETE /computings/{name}": COMPUTINGS,
     "POST /tasks": TASKS,
     "PATCH /tasks/{task}": TASKS,
     "POST /tasks/{task}/stop": TASKS,
@@ -114,6 +121,7 @@ BODIES: dict[str, object] = {
     "POST /invitations": {},
     "PUT /computings/{name}/accounts/{person}": {"account": "ada"},
     "PUT /account/links/{computing}": {"account": "ada"},
+    "PATCH /computings/{name}": {"intake": "paused"},
     "POST /groups": {"name": "x"},
     "PATCH /groups/{name}": {"title": "A title"},
 }

@@ -32,7 +32,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "stop": ("tasks", "Stop a task."),
     "rm": ("tasks", "Remove an ended task and its record."),
     "software": ("software", "The catalogue: list, show, add, edit, remove."),
-    "computing": ("computings", "Places that run tasks: list, show, test."),
+    "computings": ("computings", "Places that run tasks: list, show, add, change, test, remove."),
     "hosts": ("hosts", "Show the host keys of a machine that a computing is to work on."),
     "login": ("account", "Sign this machine in with a personal token."),
     "logout": ("account", "Forget the token that this machine holds."),

@@ -28,6 +28,7 @@ from specola.connector.ssh.main import serve_ssh
 from specola.connector.telling import telling_found
 from specola.connector.terminal import Sessions, TerminalServer
 from specola.connector.terminal.server import HEAD_BYTES
+from specola.connector.trials import TrialIdentities
 from specola.domain.software import TERMINAL
 from specola.hosts.registered import RegisteredHosts
 from specola.installation import computing_context
@@ -49,7 +50,9 @@ async def serve(settings: Settings, *, context: Context, stop: asyncio.Event) ->
     """
     directory = Directory(lambda name, kind, values: open_computing(kind, name=name, settings=values, context=shared))
     identities = ConnectorIdentities(settings.internal_socket, settings.signer_socket, clock=context.clock)
-    hosts = RegisteredHosts(partial(host_of, directory), identities, local_user=settings.run_as)
+    known = TrialIdentities(identities)
+    hosts = RegisteredHosts(partial(host_of, directory), known, local_user=settings.run_as)
+    directory.on_forgetting(hosts.forget)
     shared = replace(context, hosts=hosts)
     questions = HostsServer(hosts)
     sampler = Sampler(directory)

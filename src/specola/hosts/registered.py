@@ -121,6 +121,15 @@ class RegisteredHosts:
         for host in leaving:
             host.close()
 
+    def forget(self, computing: str) -> None:
+        """Close the connections to the host of a computing that is no longer asked; silent if there are none."""
+        for key in [key for key in self._known if key[0] == computing]:
+            self._known.pop(key).close()
+        for host in self._retired:
+            if host.computing == computing:
+                host.close()
+        self._stopped.pop(computing, None)
+
     def close(self) -> None:
         """Close every connection, with what goes on over it."""
         for host in (*self._known.values(), *self._retired):
