@@ -66,6 +66,7 @@ TABLE = {
     "GET /software/{name}/definition": READ,
     "GET /computings": READ,
     "GET /computings/{name}": READ,
+    "GET /computings/{name}/offer": READ,
     "POST /computings/{name}/test": READ,
     "POST /tasks": TASKS,
     "PATCH /tasks/{task}": TASKS,
