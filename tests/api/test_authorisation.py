@@ -68,6 +68,7 @@ TABLE = {
     "GET /software/{name}/definition": READ,
     "GET /computings": READ,
     "GET /computings/{name}": READ,
+    "GET /computings/{name}/offer": READ,
     "POST /computings/{name}/test": READ,
     "POST /computings": COMPUTINGS,
     "POST /computings/test": COMPUTINGS,

@@ -153,8 +153,8 @@ def _placement_again(wanted: Placement, earlier: Task, *, stays: bool) -> Placem
     before = earlier.placement
     return Placement(
         time=wanted.time or before.time,
-        partition=wanted.partition or (before.partition if stays else None),
-        project=wanted.project or (before.project if stays else None),
+        partition=wanted.partition if wanted.partition is not None or not stays else before.partition,
+        project=wanted.project if wanted.project is not None or not stays else before.project,
         options={**(before.options if stays else {}), **wanted.options},
     )
 
