@@ -8,6 +8,8 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from specola.clock import Clock
+from specola.computing.batch import BatchComputing, BatchSettings
+from specola.computing.batch.config import not_a_persons
 from specola.computing.engine import EngineComputing, EngineSettings
 from specola.computing.memory import MemoryComputing, World
 from specola.computing.memory.config import MemorySettings
@@ -95,6 +97,37 @@ def _engine(name: str, settings: EngineSettings, context: Context) -> Computing:
     )
 
 
+def _batch(name: str, settings: BatchSettings, context: Context) -> Computing:
+    return BatchComputing(
+        name=name,
+        settings=settings,
+        installation=context.installation,
+        data=context.data,
+        clock=context.clock,
+        hosts=context.hosts,
+    )
+
+
+BATCH = Kind(
+    title="Batch cluster",
+    settings=BatchSettings,
+    opener=_batch,
+    starts=(
+        Start(
+            name="slurm",
+            title="Slurm cluster",
+            sentence="Tasks are jobs; the login node is reached by SSH, and nothing is installed by root.",
+            settings={"scheduler": "slurm", "folder": "~/.specola", "home": "~/specola-home"},
+        ),
+        Start(
+            name="host",
+            title="Host without an engine",
+            sentence="A machine reached by SSH that has Apptainer, or Podman without root, and no scheduler.",
+            settings={"scheduler": "none", "folder": "~/.specola", "home": "~/specola-home"},
+        ),
+    ),
+    own=not_a_persons,
+)
 ENGINE = Kind(
     title="Container engine",
     settings=EngineSettings,
@@ -105,7 +138,7 @@ ENGINE = Kind(
 )
 MEMORY = Kind(title="In memory", settings=MemorySettings, opener=_memory)
 
-KINDS: Mapping[str, Kind[Any]] = {"engine": ENGINE, "memory": MEMORY}
+KINDS: Mapping[str, Kind[Any]] = {"batch": BATCH, "engine": ENGINE, "memory": MEMORY}
 
 
 def open_computing(kind: str, *, name: str, settings: Mapping[str, Any], context: Context) -> Computing:

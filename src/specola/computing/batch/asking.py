@@ -37,7 +37,7 @@ class Asking:
         Whether the scheduler keeps books.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- keyword-only: one part for each question
         self,
         account: Account,
         *,

@@ -103,7 +103,9 @@ class BatchSettings(BaseModel):
     )
     project: str = Field("", title="Account", description="What use is booked on where a task names nothing.")
     time: Annotated[timedelta, Field(gt=timedelta(0))] | None = Field(
-        None, title="Time", description="How long a task may run that names no time; empty: the partition's own default."
+        None,
+        title="Time",
+        description="How long a task may run that names no time; empty: the partition's own default.",
     )
     clean_stop: Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(hours=1))] = Field(
         timedelta(seconds=60),
@@ -124,7 +126,9 @@ class BatchSettings(BaseModel):
         description="Bytes of memory that a job gets beside what its task asks for, for what looks after the task.",
     )
     image_memory: Annotated[int, Field(gt=0)] = Field(
-        2 * 1024**3, title="Memory for images", description="Bytes of memory of the job that fetches and converts an image."
+        2 * 1024**3,
+        title="Memory for images",
+        description="Bytes of memory of the job that fetches and converts an image.",
     )
     image_time: Annotated[timedelta, Field(gt=timedelta(0))] = Field(
         timedelta(hours=1), title="Time for images", description="The time limit of the job that fetches an image."

@@ -123,7 +123,7 @@ class Launcher:
         await report(Progress(code="prepared", sentence="Its folder is there."))
         try:
             after = await self._image(launch, account, picture, shelf, agent=agent, report=report)
-            job = await self._submit(launch, account, self._job(launch, account, agent=agent, after=after))
+            job = await self._hand_in(account, self._job(launch, account, agent=agent, after=after))
         except LaunchError:
             await self._folders.remove(account, launch.task)
             raise
@@ -158,7 +158,7 @@ class Launcher:
             return None
         return Shelf.of(account.paths, digest=picture.digest, architecture=picture.architecture)
 
-    async def _image(  # noqa: PLR0913 -- keyword-only beside what is launched
+    async def _image(
         self,
         launch: Launch,
         account: Account,
@@ -256,13 +256,6 @@ class Launcher:
             after=after,
             clean_stop=settings.clean_stop,
         )
-
-    async def _submit(self, launch: Launch, account: Account, job: Job) -> str:
-        """Hand the task's job in; end what an earlier, lost attempt may have handed in beside it."""
-        number = await self._hand_in(account, job)
-        board = self._board(account)
-        board.doubt()
-        return number
 
     async def _hand_in(self, account: Account, job: Job) -> str:
         """Hand a job in; where the answer got lost, look for it by its name."""

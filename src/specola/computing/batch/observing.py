@@ -24,6 +24,15 @@ DECISIVE = frozenset(
     }
 )
 """What only the scheduler can know."""
+AGENT_WORDS = {
+    "exited": "",
+    "image_unreachable": EndReason.IMAGE_PULL,
+    "image_unknown": EndReason.IMAGE_PULL,
+    "no_space": EndReason.STORAGE_FULL,
+    "start_failed": EndReason.RUNTIME_FAILED,
+    "no_namespaces": EndReason.RUNTIME_FAILED,
+}
+"""What the agent says of an end, in the platform's words where they differ."""
 STILL = Observation(
     phase=Phase.CREATED,
     reason=WaitReason.SCHEDULING,
@@ -173,11 +182,9 @@ def _unlisted(seen: Seen) -> Judgement:
 
 
 def _over(trace: Trace, entry: Entry | None) -> Observation:
-    said, code = trace.word("reason"), trace.exit_code
-    reason, sentence = said, trace.word("sentence")
-    if entry is not None and (entry.reason in DECISIVE or not (said or trace.has_ended)):
-        reason, sentence = entry.reason, entry.sentence
-    elif entry is not None and entry.reason and (code is None or code >= 128):
+    said, code = AGENT_WORDS.get(trace.word("reason"), trace.word("reason")), trace.exit_code
+    reason, sentence = said, trace.word("sentence") if said else ""
+    if (entry is not None and (entry.reason in DECISIVE or not (said or trace.has_ended))) or (entry is not None and entry.reason and (code is None or code >= 128)):
         reason, sentence = entry.reason, entry.sentence
     if code is None and entry is not None:
         code = entry.exit_code

@@ -1,6 +1,6 @@
 """What a computing is, from what its scheduler, its nodes and its file system say; what is missing, with the way to mend it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -100,7 +100,7 @@ def _first(runtimes: Mapping[str, str]) -> tuple[str, str]:
     return next(iter(runtimes.items()), ("host", ""))
 
 
-def _own_gpus(node: Mapping[str, Any]) -> Sequence[GpuKind]:
+def _own_gpus(node: Mapping[str, Any]) -> tuple[GpuKind, ...]:
     count = node.get("gpus")
     return (GpuKind(count=count),) if isinstance(count, int) and count else ()
 

@@ -24,7 +24,6 @@ from specola.computing.engine.homes import Homes
 from specola.computing.engine.images import Images
 from specola.computing.engine.kernel import out_of_memory
 from specola.computing.engine.launching import Host, Launcher
-from specola.computing.locks import alone
 from specola.computing.engine.names import FILES, HELPER, LOADER, TASK, Names
 from specola.computing.engine.networks import Networks
 from specola.computing.engine.observing import Sample, ended, listed, measured
@@ -34,6 +33,7 @@ from specola.computing.engine.quirks import Memory
 from specola.computing.engine.sockets import HERE, inside, listeners
 from specola.computing.engine.stream import ExecStream
 from specola.computing.engine.trial import run_trial
+from specola.computing.locks import alone
 from specola.computing.registries.reach import Reach
 from specola.computing.registries.registry import Registry
 from specola.computing.tcp import SocketStream

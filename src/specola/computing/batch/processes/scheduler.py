@@ -5,9 +5,9 @@ from datetime import timedelta
 
 from specola.clock import Clock
 from specola.computing.batch.errors import AmbiguousError, brief
+from specola.computing.batch.names import Names
 from specola.computing.batch.processes.commands import Listing, Signal, Start
 from specola.computing.batch.scheduling import Entry, Job, Limits
-from specola.computing.batch.names import Names
 from specola.domain.errors import ComputingUnreachableError, LaunchError
 from specola.ports.hosts import Finished, Host
 

@@ -22,7 +22,9 @@ SILENT = re.compile(
     r"|munge|credential|protocol authentication|bad file descriptor|transport endpoint|insane message|shutting down",
     re.IGNORECASE,
 )
-UNKNOWN_JOB = re.compile(r"invalid job id|already completing or completed|not (?:yet )?running|already finished", re.IGNORECASE)
+UNKNOWN_JOB = re.compile(
+    r"invalid job id|already completing or completed|not (?:yet )?running|already finished", re.IGNORECASE
+)
 MISSING = 127
 REFUSAL = re.compile(r"(?:error|fatal): (?:Batch job submission failed: )?(.+)", re.IGNORECASE)
 # slurm_errno.h, by their sentences.
@@ -30,12 +32,21 @@ REFUSALS: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), sentence, hint)
     for pattern, sentence, hint in (
         (
+            r"accounting/qos policy|job submit limit|violates|max.*submit",
+            "You, or your account, have reached what may be in the queue at once.",
+            "Wait until one of your tasks there has ended, then run it again.",
+        ),
+        (
             r"invalid account|account/partition",
             "The account it was to be booked on may not be used there.",
             "Choose another account; an administrator of the cluster can add you to it.",
         ),
         (r"invalid partition", "There is no such partition.", "Choose one that the start page offers."),
-        (r"(?:access|permission) denied.*|user's group not permitted", "You may not use this partition.", "Choose another partition."),
+        (
+            r"(?:access|permission) denied.*|user's group not permitted",
+            "You may not use this partition.",
+            "Choose another partition.",
+        ),
         (r"invalid qos|qos.*permission", "The quality of service may not be used there.", "Choose another, or none."),
         (
             r"time limit",
@@ -57,15 +68,14 @@ REFUSALS: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
             "No machine of this partition is like that.",
             "Ask for less, or for another partition.",
         ),
-        (
-            r"accounting/qos policy|job submit limit|violates|max.*submit",
-            "You, or your account, have reached what may be in the queue at once.",
-            "Wait until one of your tasks there has ended, then run it again.",
-        ),
         (r"reservation", "The reservation may not be used.", "Choose another reservation, or none."),
         (r"feature|constraint", "No machine there fits that constraint.", "Choose another constraint, or none."),
         (r"license", "There are no such licences.", "Choose others, or none."),
-        (r"no space left|disk quota", "There is no room left on its disk there.", "Remove what you no longer need there."),
+        (
+            r"no space left|disk quota",
+            "There is no room left on its disk there.",
+            "Remove what you no longer need there.",
+        ),
     )
 )
 

@@ -20,7 +20,9 @@ class Meaning:
 
 
 # squeue(1), JOB STATE CODES.
-WAITING = frozenset({"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "SPECIAL_EXIT", "POWER_UP_NODE"})
+WAITING = frozenset(
+    {"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "SPECIAL_EXIT", "POWER_UP_NODE"}
+)
 RUNNING = frozenset({"RUNNING", "SUSPENDED", "STOPPED", "SIGNALING", "RESIZING", "RECONFIG_FAIL"})
 ENDING = frozenset({"COMPLETING", "STAGE_OUT"})
 ENDED: Mapping[str, str] = {
@@ -117,7 +119,7 @@ def _ended(word: str, reason: str) -> Meaning:
 
 
 def _waiting(word: str, reason: str) -> Meaning:
-    if word == "CONFIGURING" or word == "POWER_UP_NODE":
+    if word in {"CONFIGURING", "POWER_UP_NODE"}:
         return Meaning(JobState.WAITING, WaitReason.STARTING)
     if word in {"REQUEUED", "REQUEUE_FED"}:
         return Meaning(JobState.WAITING, WaitReason.REQUEUED)
