@@ -10,7 +10,7 @@ from tests.support.engines import (  # noqa: F401 -- fixtures are found by their
     docker_engine,
     podman_engine,
 )
-from tests.support.places import EnginePlace, MemoryPlace, Place, context
+from tests.support.places import EnginePlace, MemoryPlace, Place, VolumePlace, context
 
 ENGINES = [
     pytest.param("podman", marks=pytest.mark.containers),
@@ -43,6 +43,16 @@ async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 @pytest.fixture(params=ENGINES)
 async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[EnginePlace]:
     """Each engine in turn."""
+    one = engine_place(request.param, request.getfixturevalue(f"{request.param}_engine"), tmp_path)
+    try:
+        yield one
+    finally:
+        await one.close()
+
+
+@pytest.fixture(params=ENGINES)
+async def volumes(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[VolumePlace]:
+    """Each kind of computing that has homes and scratch in turn."""
     one = engine_place(request.param, request.getfixturevalue(f"{request.param}_engine"), tmp_path)
     try:
         yield one

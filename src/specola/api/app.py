@@ -12,6 +12,7 @@ from specola.api import (
     computings,
     connections,
     found,
+    groups,
     health,
     keys,
     links,
@@ -46,6 +47,7 @@ ROUTERS = (
     certificates.router,
     keys.router,
     people.router,
+    groups.router,
     reference.router,
 )
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from specola.domain.computing import LogLine, Usage
 from specola.domain.errors import InvalidError
 from specola.domain.sizes import parse_size
-from specola.domain.software import TERMINAL
+from specola.domain.software import TERMINAL, HomeAccess
 from specola.domain.task import Desired, Event, Task, TaskState, Wish
 from specola.services.addresses import Addresses
 
@@ -65,6 +65,9 @@ class NewTask(BaseModel):
     cpus: float | None = Field(default=None, gt=0, le=4096, description="cores, fractions allowed")
     memory: Size | None = Field(default=None, description="bytes, or a size such as 4GiB")
     shm: Size | None = Field(default=None, description="shared memory: bytes, or a size such as 64MiB")
+    home: HomeAccess | None = Field(
+        default=None, description="what it may do with your home; null: as the release says"
+    )
     environment: Values = Field(default_factory=dict, description="more environment variables")
     parameters: Values = Field(default_factory=dict, description="values of the release's parameters")
 

@@ -16,6 +16,7 @@ from specola.cli.progress import Teller, teller
 from specola.cli.tasks import FINAL, address_of, log_lines, print_task, show_address
 from specola.domain.errors import ImageUnknownError, MissingError, PlatformUnreachableError, WaitError
 from specola.domain.sizes import parse_size
+from specola.domain.software import HomeAccess
 
 __all__ = ["COMMANDS"]
 
@@ -69,6 +70,7 @@ class Asked:
 @click.option("--cpus", type=float, help="Cores, fractions allowed.")
 @click.option("--memory", type=Size(), help="For example 4GiB.")
 @click.option("--shm", type=Size(), help="Shared memory, for example 256MiB.")
+@click.option("--home", type=click.Choice([*HomeAccess]), help="What it may do with your home.")
 @click.option("--env", "environment", type=Pair(), multiple=True, help="An environment variable; may be repeated.")
 @click.option("--param", "parameters", type=Pair(), multiple=True, help="A parameter's value; may be repeated.")
 @click.option("--wait", type=click.FloatRange(min=0), default=0, metavar="SECONDS", help="Wait until it is ready.")

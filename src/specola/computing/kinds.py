@@ -14,8 +14,9 @@ from specola.computing.engine import EngineComputing, EngineSettings
 from specola.computing.memory import MemoryComputing, World
 from specola.computing.memory.config import MemorySettings
 from specola.domain.errors import InvalidError
+from specola.hosts.config import HostSettings
 from specola.ports.computing import Computing
-from specola.ports.hosts import Hosts
+from specola.ports.hosts import Host, Hosts
 
 __all__ = ["KINDS", "Context", "Kind", "Start", "open_computing"]
 
@@ -49,12 +50,16 @@ class Context:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """One way to begin the record of a computing: what it is for, and the settings to begin with."""
+    """One way to begin the record of a computing: what it is for, and the settings to begin with.
+
+    `own`: it is offered to everybody, for themselves; else to administrators only.
+    """
 
     name: str
     title: str
     sentence: str
     settings: Mapping[str, Any] = field(default_factory=dict)
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,8 +98,24 @@ def _memory(name: str, settings: MemorySettings, context: Context) -> Computing:
 
 def _engine(name: str, settings: EngineSettings, context: Context) -> Computing:
     return EngineComputing(
-        name=name, settings=settings, installation=context.installation, data=context.data, clock=context.clock
+        name=name,
+        settings=settings,
+        host=_host(name, settings.host, context),
+        installation=context.installation,
+        data=context.data,
+        clock=context.clock,
     )
+
+
+def _host(name: str, settings: HostSettings | None, context: Context) -> Host | None:
+    """Return the host that a computing works on, with its shared account; None: it is here."""
+    if settings is None:
+        return None
+    if context.hosts is None:
+        raise InvalidError(
+            f"The computing “{name}” is on another host, which this process does not reach.", field="host"
+        )
+    return context.hosts.host(name, settings.account)
 
 
 def _batch(name: str, settings: BatchSettings, context: Context) -> Computing:
@@ -118,12 +139,14 @@ BATCH = Kind(
             title="Slurm cluster",
             sentence="Tasks are jobs; the login node is reached by SSH, and nothing is installed by root.",
             settings={"scheduler": "slurm", "folder": "~/.specola", "home": "~/specola-home"},
+            own=True,
         ),
         Start(
             name="host",
             title="Host without an engine",
             sentence="A machine reached by SSH that has Apptainer, or Podman without root, and no scheduler.",
             settings={"scheduler": "none", "folder": "~/.specola", "home": "~/specola-home"},
+            own=True,
         ),
     ),
     own=not_a_persons,

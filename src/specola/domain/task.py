@@ -8,7 +8,7 @@ from typing import Any
 
 from specola.domain.errors import StateError
 from specola.domain.placement import Forecast, Placement
-from specola.domain.software import Release, Resources
+from specola.domain.software import HomeAccess, Release, Resources
 
 __all__ = [
     "FINAL",
@@ -122,6 +122,7 @@ class Wish:
     gpus: int | None = None
     gpu_model: str | None = None
     placement: Placement = field(default_factory=Placement)
+    home: HomeAccess | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, str] = field(default_factory=dict)
 
@@ -184,8 +185,9 @@ class Task:
 
     @property
     def waits(self) -> bool:
-        """Whether its computing has it and has not started it yet: it stands in a queue."""
-        return self.state is TaskState.STARTING and self.handle is not None and self.begun is None
+        """Whether its computing has it and has not started it, or not again: it stands in a queue."""
+        live = self.state in {TaskState.STARTING, TaskState.RUNNING}
+        return live and self.handle is not None and self.begun is None
 
     @property
     def is_live(self) -> bool:

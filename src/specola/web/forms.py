@@ -7,6 +7,7 @@ from fastapi import Request
 
 from specola.domain.errors import InvalidError, SpecolaError
 from specola.domain.sizes import parse_size
+from specola.domain.software import HomeAccess
 from specola.domain.task import Wish
 
 __all__ = ["Filled", "read_form", "read_pairs", "read_wish", "write_pairs"]
@@ -59,6 +60,7 @@ def read_wish(form: Filled, *, software: str | None = None, again_of: str | None
         cpus=_cpus(form["cpus"].strip()),
         memory=_size("memory", form["memory"].strip()),
         shm=_size("shm", form["shm"].strip()),
+        home=_home(form["home"]),
         environment=read_pairs("environment", form["environment"]),
         parameters=parameters,
     )
@@ -71,6 +73,18 @@ def _cpus(text: str) -> float | None:
         return float(text.replace(",", "."))
     except ValueError as error:
         raise InvalidError(f"“{text[:40]}” is not a number of CPUs.", hint="Write 2 or 0.5.", field="cpus") from error
+
+
+def _home(text: str) -> HomeAccess | None:
+    if not text:
+        return None
+    try:
+        return HomeAccess(text)
+    except ValueError as error:
+        hint = f"Choose one of {', '.join(HomeAccess)}."
+        raise InvalidError(
+            f"“{text[:40]}” is nothing that can be done with a home.", hint=hint, field="home"
+        ) from error
 
 
 def _size(name: str, text: str) -> int | None:

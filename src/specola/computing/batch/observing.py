@@ -182,9 +182,17 @@ def _unlisted(seen: Seen) -> Judgement:
 
 
 def _over(trace: Trace, entry: Entry | None) -> Observation:
+<<<<<<< HEAD
     said, code = AGENT_WORDS.get(trace.word("reason"), trace.word("reason")), trace.exit_code
     reason, sentence = said, trace.word("sentence") if said else ""
     if (entry is not None and (entry.reason in DECISIVE or not (said or trace.has_ended))) or (entry is not None and entry.reason and (code is None or code >= 128)):
+=======
+    said, code = trace.word("reason"), trace.exit_code
+    reason, sentence = said, trace.word("sentence")
+    if (entry is not None and (entry.reason in DECISIVE or not (said or trace.has_ended))) or (
+        entry is not None and entry.reason and (code is None or code >= 128)
+    ):
+>>>>>>> 6fb816bc708fd78e206f173eddc046f670197b23
         reason, sentence = entry.reason, entry.sentence
     if code is None and entry is not None:
         code = entry.exit_code

@@ -112,6 +112,7 @@ def defaults(release: Release) -> Filled:
         "cpus": f"{release.resources.cpus:g}",
         "memory": format_size(release.resources.memory),
         "shm": format_size(release.resources.shm),
+        "home": "",
         "environment": "",
     }
     values |= {f"parameters.{parameter.name}": parameter.default for parameter in release.parameters}

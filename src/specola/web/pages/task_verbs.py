@@ -102,6 +102,7 @@ def _options_of(task: Task) -> Filled:
         "cpus": f"{task.resources.cpus:g}",
         "memory": format_size(task.resources.memory),
         "shm": format_size(task.resources.shm),
+        "home": "",
         "environment": write_pairs(task.environment),
     }
     values |= {f"parameters.{name}": value for name, value in task.parameters.items()}

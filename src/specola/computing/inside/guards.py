@@ -6,18 +6,20 @@ the commands (see `inside/guard`) that is told of each; when its own input ends,
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from aiodocker.exceptions import DockerError
-
-from specola.computing.engine.api import Engine
-from specola.computing.engine.names import GUARD, HELPER
-from specola.computing.engine.stream import ExecStream
+from specola.computing.inside.paths import GUARD, HELPER
 from specola.domain.computing import Handle
 from specola.domain.errors import LaunchError
+from specola.ports.computing import Stream
 
-__all__ = ["Guard", "Guards", "Process"]
+__all__ = ["COMMAND", "Guard", "Guards", "Process", "Watched"]
+
+COMMAND = (HELPER, "sh", GUARD)
+"""What a guard is, inside a container."""
+Opener = Callable[[Handle], Awaitable[Stream]]
+"""Starts a guard in a container, as its user, and gives its input and output."""
 
 # A guard is done with a command in 10 s at the most.
 PATIENCE = 15.0
@@ -38,22 +40,25 @@ class Process:
 class Guard:
     """The guard in one container; it is started when it is first needed, and again if it has been ended."""
 
-    def __init__(self, engine: Engine, container: Handle, *, lost: Callable[[], None]) -> None:
-        self._engine = engine
+    def __init__(
+        self, opener: Opener, container: Handle, *, failures: tuple[type[Exception], ...], lost: Callable[[], None]
+    ) -> None:
+        self._opener = opener
         self._container = container
+        self._failures = failures
         self._lost = lost
         self._lock = asyncio.Lock()
-        self._stream: ExecStream | None = None
+        self._stream: Stream | None = None
         self._reading: asyncio.Task[None] | None = None
         self._running: set[Process] = set()
         self._leaving: dict[int, asyncio.Future[bool]] = {}
 
     async def open(self) -> None:
-        """Start it unless it runs. Raises what the engine answers."""
+        """Start it unless it runs. Raises what the opener does."""
         async with self._lock:
             if self._stream is not None:
                 return
-            stream = await ExecStream.open(self._engine, self._container, [HELPER, "sh", GUARD], user="")
+            stream = await self._opener(self._container)
             if await stream.read() != b"ready\n":
                 await stream.close()
                 raise LaunchError("This task gives no way to run commands in it.", hint="Start it again.")
@@ -79,7 +84,7 @@ class Guard:
 
         A guard that was ended may be told before anybody here knows of its end, so another one is told then.
         """
-        with contextlib.suppress(DockerError, LaunchError, OSError, TimeoutError):
+        with contextlib.suppress(*self._failures, LaunchError, OSError, TimeoutError):
             async with asyncio.timeout(PATIENCE):
                 while not await self._end(process):
                     pass
@@ -105,7 +110,7 @@ class Guard:
             with contextlib.suppress(OSError):
                 await self._stream.write(f"{verb} {process.text()}\n".encode())
 
-    async def _read(self, stream: ExecStream) -> None:
+    async def _read(self, stream: Stream) -> None:
         rest = b""
         while data := await stream.read():
             *lines, rest = (rest + data).split(b"\n")
@@ -129,18 +134,41 @@ class Guard:
             waiting.set_result(gone)
 
 
-class Guards:
-    """The guards of one engine, one for each container that commands are run in."""
+class Watched:
+    """A process together with the guard that will end it."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, guard: Guard, process: Process) -> None:
+        self._guard = guard
+        self._process = process
+
+    async def over(self) -> None:
+        """Tell that it has ended."""
+        await self._guard.over(self._process)
+
+    async def end(self) -> None:
+        """End it, with all it has started."""
+        await self._guard.end(self._process)
+
+
+class Guards:
+    """The guards of one computing, one for each container that commands are run in.
+
+    Parameters
+    ----------
+    failures
+        What the opener raises where a container cannot be asked.
+    """
+
+    def __init__(self, opener: Opener, *, failures: tuple[type[Exception], ...]) -> None:
+        self._opener = opener
+        self._failures = failures
         self._guards: dict[Handle, Guard] = {}
 
     async def of(self, container: Handle) -> Guard:
-        """Return a container's guard, started. Raises what the engine answers."""
+        """Return a container's guard, started. Raises what the opener does."""
         guard = self._guards.get(container)
         if guard is None:
-            guard = Guard(self._engine, container, lost=lambda: self._drop(container))
+            guard = Guard(self._opener, container, failures=self._failures, lost=lambda: self._drop(container))
             self._guards[container] = guard
         try:
             await guard.open()
