@@ -186,9 +186,12 @@ def test_small_answers() -> None:
         (0, "slurm_load_jobs error: Socket timed out on send/recv operation"),
         (1, "squeue: error: slurm_receive_msgs: [[login]:6817] failed: Zero Bytes were transmitted or received"),
         (1, "slurm_load_jobs error: Slurm backup controller in standby mode"),
-        (1, "sacct: error: slurm_persist_conn_open_without_init: failed to open persistent connection to host:127.0.0.1:6819: Connection refused"),
+        (
+            1,
+            "sacct: error: slurm_persist_conn_open_without_init: failed to open persistent connection to host:127.0.0.1:6819: Connection refused",
+        ),
         (0, "sacct: error: Problem talking to the database: Connection refused"),
-        (1, "squeue: error: Munge encode failed: Failed to access \"/run/munge/munge.socket.2\""),
+        (1, 'squeue: error: Munge encode failed: Failed to access "/run/munge/munge.socket.2"'),
         (127, "bash: squeue: command not found"),
         (255, ""),
     ],
@@ -199,7 +202,9 @@ def test_what_could_not_be_asked_is_no_answer(code: int, complaint: str) -> None
 
 
 def test_answer_with_a_warning_is_an_answer() -> None:
-    assert answered("cluster", finished(0, "x\n", "Warning: Permanently added 'n1' to the list of known hosts.")) == "x\n"
+    assert (
+        answered("cluster", finished(0, "x\n", "Warning: Permanently added 'n1' to the list of known hosts.")) == "x\n"
+    )
 
 
 def test_submission_tells_the_job() -> None:
@@ -228,8 +233,14 @@ def test_lost_answer_to_a_submission_is_ambiguous(code: int, complaint: str) -> 
     [
         ("Invalid account or account/partition combination specified", "account"),
         ("Requested time limit is invalid (missing or exceeds some limit)", "time"),
-        ("invalid partition specified: nowhere\nsbatch: error: Batch job submission failed: Invalid partition name specified", "partition"),
-        ("Memory specification can not be satisfied\nsbatch: error: Batch job submission failed: Requested node configuration is not available", "memory"),
+        (
+            "invalid partition specified: nowhere\nsbatch: error: Batch job submission failed: Invalid partition name specified",
+            "partition",
+        ),
+        (
+            "Memory specification can not be satisfied\nsbatch: error: Batch job submission failed: Requested node configuration is not available",
+            "memory",
+        ),
         ("Requested node configuration is not available", "No machine"),
         ("Invalid generic resource (gres) specification", "GPUs"),
         ("Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)", "reached"),
@@ -248,7 +259,10 @@ def test_refusal_is_told_in_plain_words_with_slurms_own(complaint: str, word: st
 def test_cancelling_what_has_ended_is_silent() -> None:
     cancelled("cluster", finished(0))
     cancelled("cluster", finished(1, "", "scancel: error: Kill job error on job id 7: Invalid job id specified"))
-    cancelled("cluster", finished(1, "", "scancel: error: Kill job error on job id 7: Job/step already completing or completed"))
+    cancelled(
+        "cluster",
+        finished(1, "", "scancel: error: Kill job error on job id 7: Job/step already completing or completed"),
+    )
     with pytest.raises(ComputingUnreachableError):
         cancelled("cluster", finished(1, "", "scancel: error: Unable to contact slurm controller (connect failure)"))
 

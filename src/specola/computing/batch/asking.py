@@ -93,8 +93,7 @@ class Asking:
 
     async def jobs(self, task: TaskId) -> Sequence[Entry]:
         """Return all jobs of a task's name that have not ended, asked now."""
-        self.board.doubt()
-        listed = (await self.board.look()).get(self._names.job(task), ())
+        listed = (await self.board.look_now()).get(self._names.job(task), ())
         return [one for one in listed if one.state is not JobState.ENDED]
 
     def _judge(self, task: TaskId, trace: Trace, entries: Sequence[Entry]) -> Observation:

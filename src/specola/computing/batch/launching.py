@@ -177,9 +177,7 @@ class Launcher:
         # Two tasks that need it at the same time share one job.
         async with alone(self._locks / f"image-{shelf.key}"):
             name = self._names.image_job(shelf.key)
-            board = self._board(account)
-            board.doubt()
-            if (entry := newest((await board.look()).get(name, ()))) is None:
+            if (entry := newest((await self._board(account).look_now()).get(name, ()))) is None:
                 image = Image(
                     reference=launch.reference,
                     digest=picture.digest,
@@ -286,7 +284,5 @@ class Launcher:
 
     async def _find(self, account: Account, name: str) -> list[Entry]:
         """Look for jobs by their name: in the queue, and in the books; both have to answer."""
-        board = self._board(account)
-        board.doubt()
-        listed = list((await board.look()).get(name, ()))
+        listed = list((await self._board(account).look_now()).get(name, ()))
         return listed or list((await self._scheduler.recall(account.host, account.user, [name])).get(name, ()))
