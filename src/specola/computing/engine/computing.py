@@ -17,7 +17,6 @@ from specola.computing.engine.commands import Commands, FileSession
 from specola.computing.engine.config import EngineSettings
 from specola.computing.engine.errors import NO_CONNECTION, ContainerGoneError, NameInUseError, asking, is_missing, told
 from specola.computing.engine.facts import Facts
-from specola.computing.engine.fileserver import SERVER, FileServer
 from specola.computing.engine.firewall import Firewall
 from specola.computing.engine.frames import lines
 from specola.computing.engine.homes import Homes
@@ -36,6 +35,7 @@ from specola.computing.engine.registry import Registry
 from specola.computing.engine.sockets import HERE, inside, listeners
 from specola.computing.engine.stream import ExecStream
 from specola.computing.engine.trial import run_trial
+from specola.computing.placing.fileserver import SERVER, FileServer
 from specola.computing.tcp import SocketStream
 from specola.domain.budget import Budget
 from specola.domain.computing import (

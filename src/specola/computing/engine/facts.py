@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from specola.computing.engine.config import EngineSettings
-from specola.computing.engine.fileserver import FileServer, readable
 from specola.computing.engine.firewall import Firewall
 from specola.computing.engine.images import architecture
+from specola.computing.placing.fileserver import FileServer, readable
 from specola.domain.computing import Capability, Finding, Probe
 
 __all__ = ["Facts", "findings"]

@@ -4,7 +4,7 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path
 
-from specola.computing.engine.elf import Needs, read
+from specola.computing.placing.elf import Needs, read
 
 __all__ = ["LOADER", "SERVER", "FileServer", "readable"]
 

@@ -1,0 +1,44 @@
+"""The verbs of the agent's command line."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+from . import places
+from .manifest import Manifest
+from .relay import relay
+from .serving import Serving
+from .task import Task
+
+__all__ = ["main"]
+
+
+def main(words: list[str]) -> int:
+    """Do what the command line says; return an exit code."""
+    verb, *rest = words or [""]
+    if verb == "run" and len(rest) == 1:
+        return _run(Path(rest[0]))
+    if verb == "relay" and len(rest) == 1:
+        return relay(Path(rest[0]))
+    sys.stderr.write("usage: agent.pyz run TASKFOLDER | relay SOCKETFOLDER\n")
+    return 2
+
+
+def _run(folder: Path) -> int:
+    os.umask(0o077)
+    folder = folder.expanduser().resolve()
+    manifest = Manifest.read((folder / "manifest.json").read_text(encoding="utf-8"))
+    place = places.make(places.name_of(manifest.installation, manifest.task), manifest.folders)
+    return asyncio.run(_serve(folder, manifest, place))
+
+
+async def _serve(folder: Path, manifest: Manifest, place: places.Place) -> int:
+    task = Task(folder, manifest, place, Path(sys.argv[0]).resolve())
+    server = await Serving(task).listen()
+    try:
+        return await task.run()
+    finally:
+        server.close()
