@@ -78,6 +78,7 @@ async def _make(children: Children, program: str, image: Image, target: Path, wo
             raise failure(image, output)
         found = await _describe(children, program, part)
         write_whole(target.with_name(f"{target.name}.json"), json.dumps(found), mode=0o644)
+        part.chmod(0o644)
         part.replace(target)
     finally:
         watching.cancel()

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sys
 from pathlib import Path
 
 from . import places
+from .image import fetch
 from .manifest import Manifest
+from .probe import probe
 from .relay import relay
 from .serving import Serving
+from .sweep import sweep
 from .task import Task
 
+USAGE = "run TASKFOLDER | relay SOCKETFOLDER | image IMAGEFOLDER | probe | sweep FOLDER"
 __all__ = ["main"]
 
 
@@ -23,7 +28,16 @@ def main(words: list[str]) -> int:
         return _run(Path(rest[0]))
     if verb == "relay" and len(rest) == 1:
         return relay(Path(rest[0]))
-    sys.stderr.write("usage: agent.pyz run TASKFOLDER | relay SOCKETFOLDER\n")
+    if verb == "image" and len(rest) == 1:
+        os.umask(0o077)
+        return asyncio.run(fetch(Path(rest[0])))
+    if verb == "probe" and not rest:
+        print(json.dumps(probe()))  # noqa: T201 -- that is what it is asked for
+        return 0
+    if verb == "sweep" and len(rest) == 1:
+        print(json.dumps({"swept": sweep(Path(rest[0]).name)}))  # noqa: T201 -- see above
+        return 0
+    sys.stderr.write(f"usage: agent.pyz {USAGE}\n")
     return 2
 
 
@@ -31,6 +45,7 @@ def _run(folder: Path) -> int:
     os.umask(0o077)
     folder = folder.expanduser().resolve()
     manifest = Manifest.read((folder / "manifest.json").read_text(encoding="utf-8"))
+    sweep(manifest.installation)
     place = places.make(places.name_of(manifest.installation, manifest.task), manifest.folders)
     return asyncio.run(_serve(folder, manifest, place))
 

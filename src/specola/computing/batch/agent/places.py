@@ -12,7 +12,20 @@ from pathlib import Path
 
 from . import processes
 
-__all__ = ["MARK", "Place", "PlaceError", "candidates", "make", "name_of", "owner_runs", "remove"]
+__all__ = [
+    "MARK",
+    "OWNER",
+    "Place",
+    "PlaceError",
+    "candidates",
+    "disk_for",
+    "disks",
+    "is_ours",
+    "make",
+    "name_of",
+    "owner_runs",
+    "remove",
+]
 
 MARK = "SPECOLA_AGENT_FOLDER"
 """The variable by which what a runtime started for a task is known, in all that it started in turn."""
@@ -57,12 +70,17 @@ def make(name: str, folders: Sequence[str]) -> Place:
         Nowhere can they be made, or another agent of this task runs.
     """
     sockets = _make(name, [one for one in candidates() if len(f"{one}/{name}/agent.sock") < MOST_ADDRESS])
-    disk = _make(f"{name}-disk", [*map(Path, folders), *_disks()])
+    disk = disk_for(f"{name}-disk", folders)
     place = Place(sockets, disk)
     began = processes.started(os.getpid())
     text = json.dumps({"pid": os.getpid(), "began": began, "disk": str(disk)})
     (sockets / OWNER).write_text(text, encoding="utf-8")
     return place
+
+
+def disk_for(name: str, folders: Sequence[str]) -> Path:
+    """Make a folder on the node's own disk; what one of that name still has is removed before. Raises PlaceError."""
+    return _make(name, [*map(Path, folders), *disks()])
 
 
 def candidates() -> list[Path]:
@@ -71,7 +89,8 @@ def candidates() -> list[Path]:
     return list(dict.fromkeys(Path(one) for one in told if one and Path(one).is_dir()))
 
 
-def _disks() -> Iterator[Path]:
+def disks() -> Iterator[Path]:
+    """Yield where the disk of a node may be, best first."""
     # What schedulers and sites call the disk of a node.
     for variable in ("SLURM_TMPDIR", "TMPDIR"):
         if told := os.environ.get(variable):
@@ -86,7 +105,7 @@ def _make(name: str, parents: Sequence[Path]) -> Path:
         try:
             folder.mkdir(mode=0o700)
         except FileExistsError:
-            if not _is_ours(folder):
+            if not is_ours(folder):
                 failures.append(f"{folder} is somebody else's")
                 continue
             if owner_runs(folder):
@@ -96,13 +115,14 @@ def _make(name: str, parents: Sequence[Path]) -> Path:
         except OSError as error:
             failures.append(str(error))
             continue
-        if _is_ours(folder):
+        if is_ours(folder):
             return folder
         failures.append(f"{folder} cannot be closed to others")
     raise PlaceError(f"No folder for this task can be made: {'; '.join(failures) or 'nowhere'}.")
 
 
-def _is_ours(folder: Path) -> bool:
+def is_ours(folder: Path) -> bool:
+    """Tell whether a folder is this account's, and closed to everybody else."""
     facts = folder.lstat()
     return stat.S_ISDIR(facts.st_mode) and facts.st_uid == os.getuid() and not facts.st_mode & 0o077
 

@@ -21,6 +21,7 @@ from .network import Network, NetworkError
 from .pipes import Source, readable
 from .placed import TOLD, Placed
 from .podman import Podman
+from .probe import architecture
 from .runtime import Container, Runtime, StartError
 from .status import ENDED, PULLING, RUNNING, STARTING, Status
 
@@ -47,7 +48,9 @@ class Task:
         self.place = place
         self.children = Children()
         self.journal = Journal(folder)
-        self.status = Status(folder, task=manifest.task, node=socket.gethostname(), pid=os.getpid())
+        self.status = Status(
+            folder, task=manifest.task, node=socket.gethostname(), pid=os.getpid(), architecture=architecture()
+        )
         self.network: Network | None = None
         self.entry: Entry | None = None
         self._runtime: Runtime = self._choose()
@@ -149,7 +152,7 @@ class Task:
         with contextlib.suppress(NetworkError):
             self.network = await self._runtime.network(container, process)
         self.entry = Entry(process, container.network)
-        self.status.change(phase=RUNNING, started=time.time(), image_id=container.config.id)
+        self.status.change(phase=RUNNING, started=time.time(), image_id=container.config.id or self.manifest.image.id)
 
     async def _force(self, container: Container) -> None:
         """Ask the task to end, and end it."""
