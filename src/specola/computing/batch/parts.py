@@ -21,7 +21,7 @@ from specola.computing.batch.reaching import Reaching
 from specola.computing.batch.scheduling import Scheduler
 from specola.computing.batch.slurm import SlurmScheduler
 from specola.computing.batch.stopping import Stopper
-from specola.computing.placing.fileserver import FileServer
+from specola.computing.inside.fileserver import FileServer
 from specola.computing.registries import Reach, Registry
 from specola.domain.computing import Handle
 from specola.domain.errors import ComputingUnreachableError
