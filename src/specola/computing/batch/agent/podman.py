@@ -102,6 +102,7 @@ def argv(
         Path(one.source).mkdir(mode=0o700, parents=True, exist_ok=True)
     words = [*begin, "run", "--rm", "--name", place.sockets.name, "--log-driver=none", *_groups()]
     words += ["--network", _network(manifest.network), "--cap-drop=all", "--security-opt=no-new-privileges"]
+    words.append("--sysctl=net.ipv4.ip_unprivileged_port_start=0")
     words += [f"--cap-add={one}" for one in manifest.capabilities]
     if manifest.user == "home":
         home = manifest.home.target if manifest.home else "/"
