@@ -30,8 +30,10 @@ class Limits(BaseSettings):
     model_config = SettingsConfigDict(extra="forbid", frozen=True)
 
     live_tasks: Annotated[int, Field(ge=1)] = 20
-    cpus: Annotated[float, Field(gt=0)] = float(os.cpu_count() or 1)
-    memory: Annotated[int, Field(gt=0)] = 64 * 1024**3
+    cpus: Annotated[float | None, Field(gt=0)] = None
+    """None: as many as its computing has."""
+    memory: Annotated[int | None, Field(gt=0)] = None
+    """None: as much as its computing has."""
 
 
 class Settings(BaseSettings):

@@ -8,6 +8,7 @@ from datetime import timedelta
 from specola.authorities.ssh import SshAuthority
 from specola.authorities.tls import TlsAuthority
 from specola.clock import Clock
+from specola.computing.known_kinds import KnownKinds
 from specola.config import Settings
 from specola.connector.client import ConnectorClient
 from specola.identity.local import LocalPasswords
@@ -22,10 +23,12 @@ from specola.services.endpoints import Endpoints
 from specola.services.following import Following
 from specola.services.found import Found
 from specola.services.front_door import FrontDoor
+from specola.services.groups import Groups
 from specola.services.health import Health
 from specola.services.keys import Keys
 from specola.services.links import Links
 from specola.services.names import Names
+from specola.services.offers import Offers
 from specola.services.people import People
 from specola.services.software import Catalogue
 from specola.services.streams import Streams
@@ -98,6 +101,7 @@ class Services:
     people: People
     access: Access
     certificates: Certificates
+    groups: Groups
     keys: Keys
     front_door: FrontDoor
     ssh_authority: SshAuthority
@@ -112,6 +116,7 @@ class Services:
     streams: Streams
     names: Names
     found: Found
+    offers: Offers
 
     @classmethod
     def of(cls, context: ProcessContext) -> "Services":
@@ -125,6 +130,9 @@ class Services:
             session_life=timedelta(hours=settings.session_hours),
         )
         catalogue = Catalogue(store=store, clock=clock, connector=connector)
+        computings = Computings(
+            store=store, clock=clock, connector=connector, kinds=KnownKinds(), sealer=context.sealer
+        )
         tasks = Tasks(
             store=store,
             clock=clock,
@@ -153,18 +161,20 @@ class Services:
             certificates=Certificates(
                 store=store, clock=clock, authority=context.tls_authority, server=settings.tls_cert
             ),
+            groups=Groups(store=store, clock=clock),
             keys=Keys(store=store, clock=clock, authority=context.ssh_authority),
             front_door=FrontDoor(store=store, clock=clock, people=people),
             ssh_authority=context.ssh_authority,
             catalogue=catalogue,
-            computings=Computings(store=store, clock=clock, connector=connector),
+            computings=computings,
             tasks=tasks,
             connections=Connections(store=store, clock=clock, sealer=context.sealer),
             uses=Uses(store=store, clock=clock, connector=connector),
             links=Links(store=store, clock=clock),
             following=Following(store=store, tasks=tasks),
             health=Health(store=store, clock=clock, connector=connector),
-            streams=Streams(store=store),
+            streams=Streams(store=store, sealer=context.sealer),
             names=Names(store=store),
             found=Found(store=store, clock=clock, tasks=tasks, catalogue=catalogue),
+            offers=Offers(store=store, computings=computings, limits=settings.limits),
         )

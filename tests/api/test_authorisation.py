@@ -40,6 +40,9 @@ TABLE = {
     "DELETE /sessions/current": SIGNED_IN,
     "DELETE /tokens/{token}": SIGNED_IN,
     "DELETE /account/keys/{key}": SIGNED_IN,
+    "PATCH /groups/{name}": SIGNED_IN,
+    "PUT /groups/{name}/members/{person}": SIGNED_IN,
+    "DELETE /groups/{name}/members/{person}": SIGNED_IN,
     "PATCH /account": BY_HAND,
     "PUT /account/password": BY_HAND,
     "POST /tokens": BY_HAND,
@@ -56,11 +59,14 @@ TABLE = {
     "GET /tasks/{task}/connections": READ,
     "GET /tasks/{task}/links": READ,
     "GET /tasks/{task}/ports": READ,
+    "GET /groups": READ,
+    "GET /groups/{name}": READ,
     "GET /software": READ,
     "GET /software/{name}": READ,
     "GET /software/{name}/definition": READ,
     "GET /computings": READ,
     "GET /computings/{name}": READ,
+    "GET /computings/{name}/offer": READ,
     "POST /computings/{name}/test": READ,
     "POST /tasks": TASKS,
     "PATCH /tasks/{task}": TASKS,
@@ -81,6 +87,8 @@ TABLE = {
     "PUT /software/{name}/definition": SOFTWARE,
     "PUT /software/{name}/sharing": SOFTWARE,
     "DELETE /software/{name}": SOFTWARE,
+    "POST /groups": ADMINISTRATION,
+    "DELETE /groups/{name}": ADMINISTRATION,
     "GET /people": ADMINISTRATION,
     "PATCH /people/{name}": ADMINISTRATION,
     "POST /people/{name}/sign-in-link": Rule(by_hand=True, administrators=True),
@@ -97,8 +105,10 @@ BODIES: dict[str, object] = {
     "POST /tokens": {"name": "another", "scopes": ["read"]},
     "PATCH /people/{name}": {"disabled": False},
     "POST /invitations": {},
+    "POST /groups": {"name": "x"},
+    "PATCH /groups/{name}": {"title": "A title"},
 }
-PLACES = ("task", "interface", "name", "session", "token", "invitation", "serial", "key", "link", "port")
+PLACES = ("task", "interface", "name", "person", "session", "token", "invitation", "serial", "key", "link", "port")
 
 
 async def ask(client: httpx.AsyncClient, operation: str) -> httpx.Response:

@@ -42,6 +42,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "cp": ("ssh", "Copy files to and from tasks."),
     "ssh-config": ("ssh", "What OpenSSH has to be told to reach tasks."),
     "keys": ("keys", "The SSH keys of one's account: list, add, remove."),
+    "groups": ("groups", "Groups of people: list, show, create, change, remove."),
     "completion": ("completion", "Print the shell's completion script."),
     "up": ("processes", "Run the whole platform on this machine."),
     "web": ("processes", "Run the process that serves pages and API."),

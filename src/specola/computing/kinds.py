@@ -47,12 +47,16 @@ class Context:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """One way to begin the record of a computing: what it is for, and the settings to begin with."""
+    """One way to begin the record of a computing: what it is for, and the settings to begin with.
+
+    `own`: it is offered to everybody, for themselves; else to administrators only.
+    """
 
     name: str
     title: str
     sentence: str
     settings: Mapping[str, Any] = field(default_factory=dict)
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

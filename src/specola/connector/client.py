@@ -49,6 +49,11 @@ class ConnectorClient:
         """Ask the computing of that name what it is and can do, now."""
         return PROBE.validate_python(await self._ask("/probe", {"computing": computing}))
 
+    async def probe_draft(self, name: str, kind: str, settings: Mapping[str, Any]) -> Probe:
+        """Ask a computing that has no record yet, or another one under this name."""
+        asked = {"computing": name, "kind": kind, "settings": dict(settings)}
+        return PROBE.validate_python(await self._ask("/probe", asked))
+
     async def inspect_image(self, computing: str, reference: str) -> ImageDetails:
         """Read an image's details from the computing or from its registry."""
         return IMAGE.validate_python(

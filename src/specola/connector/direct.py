@@ -1,6 +1,7 @@
 """The connector port in this process: asks the computings of a directory itself."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
 
 from specola.connector.directory import Directory
 from specola.connector.sampler import Sampler
@@ -27,6 +28,11 @@ class DirectConnector:
         """Ask the computing of that name what it is and can do, now."""
         place = await self._directory.computing(computing)
         return await place.probe(Budget(PROBE_SECONDS, f"Asking the computing “{computing}”"))
+
+    async def probe_draft(self, name: str, kind: str, settings: Mapping[str, Any]) -> Probe:
+        """Ask a computing that has no record yet, or another one under this name."""
+        async with self._directory.trial(name, kind, settings) as place:
+            return await place.probe(Budget(PROBE_SECONDS, f"Asking the computing “{name}”"))
 
     async def inspect_image(self, computing: str, reference: str) -> ImageDetails:
         """Read an image's details from the computing or from its registry."""

@@ -1,7 +1,8 @@
 """What the connector knows: every computing, opened, and every task with something on one."""
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,6 +104,28 @@ class Directory:
         if before is not None:
             await before.close()
 
+    @asynccontextmanager
+    async def trial(self, name: str, kind: str, settings: Mapping[str, Any]) -> AsyncIterator[Computing]:
+        """Open a computing beside the known ones, for the body.
+
+        Raises
+        ------
+        InvalidError
+            There is no such kind, or a setting is wrong.
+        """
+        place = self._opener(name, kind, settings)
+        try:
+            yield place
+        finally:
+            await place.close()
+
+    async def drop_computing(self, name: str) -> None:
+        """Forget a computing; silent if it is not known."""
+        self._records.pop(name, None)
+        computing = self._computings.pop(name, None)
+        if computing is not None:
+            await computing.close()
+
     async def add_way(self, way: Way) -> None:
         """Add or renew a task."""
         async with self._changed:
@@ -121,10 +144,7 @@ class Directory:
             self._ways = {task: way for task, way in self._ways.items() if task in tasks}
             self._changed.notify_all()
         for name in set(self._records) - set(computings):
-            del self._records[name]
-            computing = self._computings.pop(name, None)
-            if computing is not None:
-                await computing.close()
+            await self.drop_computing(name)
         self.snapshots += 1
         self._complete.set()
 

@@ -27,6 +27,8 @@ class _Question(BaseModel):
 
 class _Probe(_Question):
     computing: str
+    kind: str | None = None
+    settings: dict[str, Any] = Field(default_factory=dict, repr=False)
 
 
 class _Inspect(_Question):
@@ -48,7 +50,11 @@ def create_app(connector: Connector) -> Starlette:
 
     async def probe(request: Request) -> Response:
         asked = _Probe.model_validate_json(await request.body())
-        return JSONResponse(PROBE.dump_python(await connector.probe(asked.computing), mode="json"))
+        if asked.kind is None:
+            found = await connector.probe(asked.computing)
+        else:
+            found = await connector.probe_draft(asked.computing, asked.kind, asked.settings)
+        return JSONResponse(PROBE.dump_python(found, mode="json"))
 
     async def inspect(request: Request) -> Response:
         asked = _Inspect.model_validate_json(await request.body())

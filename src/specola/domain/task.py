@@ -184,8 +184,9 @@ class Task:
 
     @property
     def waits(self) -> bool:
-        """Whether its computing has it and has not started it yet: it stands in a queue."""
-        return self.state is TaskState.STARTING and self.handle is not None and self.begun is None
+        """Whether its computing has it and has not started it, or not again: it stands in a queue."""
+        live = self.state in {TaskState.STARTING, TaskState.RUNNING}
+        return live and self.handle is not None and self.begun is None
 
     @property
     def is_live(self) -> bool:

@@ -1,7 +1,7 @@
 """The connector as services see it: questions to computings that cannot wait for the worker's next look."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from specola.domain.computing import ImageDetails, LogLine, Probe, Usage
 from specola.domain.task import TaskId
@@ -14,6 +14,24 @@ class Connector(Protocol):
 
     async def probe(self, computing: str) -> Probe:
         """Ask the computing of that name what it is and can do, now."""
+
+    async def probe_draft(self, name: str, kind: str, settings: Mapping[str, Any]) -> Probe:
+        """Ask a computing that has no record yet, or another one under this name.
+
+        Parameters
+        ----------
+        name
+            What errors call it; accounts that belong to a record of that name are used.
+        settings
+            All of them, what is secret included.
+
+        Raises
+        ------
+        InvalidError
+            There is no such kind, or a setting is wrong.
+        ComputingUnreachableError
+            It does not answer.
+        """
 
     async def inspect_image(self, computing: str, reference: str) -> ImageDetails:
         """Read an image's details from the computing or from its registry."""

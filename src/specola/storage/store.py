@@ -18,6 +18,7 @@ from specola.storage.computings import Computings
 from specola.storage.connections import Connections
 from specola.storage.feed import Feed
 from specola.storage.found import Found
+from specola.storage.groups import Groups
 from specola.storage.keys import Keys
 from specola.storage.links import Links
 from specola.storage.people import People
@@ -36,6 +37,7 @@ class Transaction:
         self.changes = Changes(session, clock=clock)
         self.people = People(session, self.changes)
         self.sessions = Sessions(session, self.changes)
+        self.groups = Groups(session, self.changes)
         self.keys = Keys(session, self.changes)
         self.attempts = Attempts(session)
         self.access = Access(session, self.changes)

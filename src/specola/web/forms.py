@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from fastapi import Request
 
-from specola.domain.errors import InvalidError, SpecolaError
+from specola.domain.errors import InvalidError, LimitError, NotOfferedError, SpecolaError
 from specola.domain.sizes import parse_size
 from specola.domain.task import Wish
 
@@ -32,8 +32,11 @@ class Filled:
 
     def refused(self, error: SpecolaError) -> "Filled":
         """Return this form with an error at its field, or above it if it names none that was sent."""
-        if isinstance(error, InvalidError) and error.field in self.values:
-            return Filled(values=self.values, faults={**self.faults, error.field: error.sentence})
+        if isinstance(error, InvalidError | LimitError) and error.field in self.values:
+            sentence = (
+                f"{error.sentence} {error.hint}" if isinstance(error, LimitError | NotOfferedError) else error.sentence
+            )
+            return Filled(values=self.values, faults={**self.faults, error.field: sentence})
         return Filled(values=self.values, faults=self.faults, error=error)
 
 

@@ -34,6 +34,8 @@ def launch_of(task: Task, *, credential: str, number: int) -> Launch:
             name: fill(value, credential=credential, parameters=task.parameters) for name, value in environment.items()
         },
         resources=task.resources,
+        placement=task.placement,
+        pre_stop=release.pre_stop,
         user=release.user,
         home=HomeMount(key=task.owner, number=number, path=release.home) if release.home else None,
         number=number,

@@ -48,6 +48,7 @@ from specola.domain.errors.requests import (
     LimitError,
     MissingError,
     NameTakenError,
+    NotOfferedError,
     Problem,
     ScopeError,
 )
@@ -98,6 +99,7 @@ __all__ = [
     "NameTakenError",
     "NoSpaceError",
     "NoTlsError",
+    "NotOfferedError",
     "NotReadyError",
     "PlatformRunningError",
     "PlatformUnreachableError",

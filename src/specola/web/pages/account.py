@@ -21,6 +21,7 @@ SCOPE_WORDS = {
     Scope.TASKS: "start, stop and delete tasks",
     Scope.SOFTWARE: "add and change software",
     Scope.CONNECT: "reach tasks through the gateway",
+    Scope.COMPUTINGS: "add and change computings",
     Scope.ADMINISTRATION: "administer this installation",
 }
 USUAL = frozenset({Scope.READ, Scope.TASKS, Scope.CONNECT})
