@@ -1,63 +1,123 @@
 """The computings that the contract suite runs against."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
+from lab import sshhost
+from lab.sshhost import SshHosts
+from specola.hosts.config import Identity
 from tests.support.engines import (  # noqa: F401 -- fixtures are found by their names
     PrivateEngine,
     docker_engine,
     podman_engine,
 )
-from tests.support.places import EnginePlace, MemoryPlace, Place, VolumePlace, context
+from tests.support.hosts import connected, settings_of
+from tests.support.images import TEST_IMAGES, load
+from tests.support.lab import shared
+from tests.support.places import EnginePlace, MemoryPlace, Place, RemotePlace, VolumePlace, context
 
 ENGINES = [
     pytest.param("podman", marks=pytest.mark.containers),
     pytest.param("docker", marks=pytest.mark.containers),
 ]
+# Podman of root on a host that is reached directly; Podman without root on one that is reached through that one.
+REMOTE = [
+    pytest.param("ssh", marks=[pytest.mark.containers, pytest.mark.slow]),
+    pytest.param("jump", marks=[pytest.mark.containers, pytest.mark.slow]),
+]
 # Two engines on one host have two pools.
 POOLS = {"podman": "10.214.0.0/17", "docker": "10.214.128.0/17"}
 
 
+@pytest.fixture(scope="session")
+def ssh_lab() -> Iterator[SshHosts]:
+    """The lab's SSH hosts, each with an engine."""
+    with shared("sshhost", up=sshhost.up, down=sshhost.down) as lab:
+        yield lab
+
+
 def engine_place(name: str, engine: PrivateEngine, folder: Path) -> EnginePlace:
     """Return a place on a private engine."""
-    return EnginePlace(context(folder), name=name, url=engine.url, pool=POOLS[name])
+    return EnginePlace.at(context(folder), name=name, url=engine.url, pool=POOLS[name])
 
 
-@pytest.fixture(params=["memory", *ENGINES])
+@asynccontextmanager
+async def remote_place(name: str, lab: SshHosts, folder: Path) -> AsyncIterator[RemotePlace]:
+    """Have a place on an engine of the lab, with the test images, while the body runs."""
+    shared_account = {"identity": Identity.SHARED, "account": lab.member}
+    if name == "ssh":
+        host, socket = settings_of(lab.keys, lab.front, **shared_account), lab.socket
+    else:
+        host = settings_of(lab.keys, lab.inner, lab.front, **shared_account)
+        socket = await asyncio.to_thread(lab.serve_own_engine)
+    async with connected(lab, {name: host}) as connections:
+        one = RemotePlace.on(context(folder, connections.hosts), name=name, host=host, socket=socket)
+        try:
+            await load(one.engine, TEST_IMAGES)
+            yield one
+        finally:
+            await one.close()
+
+
+@asynccontextmanager
+async def placed(request: pytest.FixtureRequest, folder: Path) -> AsyncIterator[EnginePlace]:
+    """Have the place that a fixture's parameter names while the body runs."""
+    name: str = request.param
+    if name in POOLS:
+        one = engine_place(name, request.getfixturevalue(f"{name}_engine"), folder)
+        try:
+            yield one
+        finally:
+            await one.close()
+    else:
+        async with remote_place(name, request.getfixturevalue("ssh_lab"), folder) as remote:
+            yield remote
+
+
+@pytest.fixture(params=["memory", *ENGINES, *REMOTE])
 async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Place]:
     """Each kind of computing in turn; what a test leaves there is removed."""
-    name: str = request.param
-    one: Place
-    if name == "memory":
-        one = MemoryPlace(context(tmp_path))
+    if request.param == "memory":
+        memory = MemoryPlace(context(tmp_path))
+        try:
+            yield memory
+        finally:
+            await memory.close()
     else:
-        one = engine_place(name, request.getfixturevalue(f"{name}_engine"), tmp_path)
-    try:
-        yield one
-    finally:
-        await one.close()
+        async with placed(request, tmp_path) as one:
+            yield one
 
 
 @pytest.fixture(params=ENGINES)
 async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[EnginePlace]:
-    """Each engine in turn."""
-    one = engine_place(request.param, request.getfixturevalue(f"{request.param}_engine"), tmp_path)
-    try:
+    """Each engine of this machine in turn."""
+    async with placed(request, tmp_path) as one:
         yield one
-    finally:
-        await one.close()
 
 
-@pytest.fixture(params=ENGINES)
+@pytest.fixture(params=[*ENGINES, *REMOTE])
+async def any_engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[EnginePlace]:
+    """Each engine in turn, those of other hosts as well."""
+    async with placed(request, tmp_path) as one:
+        yield one
+
+
+@pytest.fixture(params=REMOTE)
+async def remote(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[RemotePlace]:
+    """Each engine of another host in turn."""
+    async with remote_place(request.param, request.getfixturevalue("ssh_lab"), tmp_path) as one:
+        yield one
+
+
+@pytest.fixture(params=[*ENGINES, *REMOTE])
 async def volumes(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[VolumePlace]:
     """Each kind of computing that has homes and scratch in turn."""
-    one = engine_place(request.param, request.getfixturevalue(f"{request.param}_engine"), tmp_path)
-    try:
+    async with placed(request, tmp_path) as one:
         yield one
-    finally:
-        await one.close()
 
 
 @pytest.fixture

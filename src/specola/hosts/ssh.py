@@ -18,7 +18,7 @@ from specola.hosts.dialling import Dialled, Patience, dial
 from specola.hosts.pool import IDLE_SECONDS, Pool
 from specola.hosts.sftp import Files
 from specola.ports.computing import Stream
-from specola.ports.hosts import Finished, Host, Identities
+from specola.ports.hosts import Finished, Host, Identities, Where
 
 __all__ = ["SshHost", "SshHosts"]
 
@@ -170,7 +170,7 @@ class SshHost:
         channel, _ = await self._started(command, lasting=True)
         return channel
 
-    async def connect(self, where: str | int) -> Stream:
+    async def connect(self, where: Where) -> Stream:
         """See `Host.connect`."""
         return await self._connected(self._pool, await self._absolute(where))
 
@@ -257,12 +257,13 @@ class SshHost:
             raise ComputingUnreachableError(self.computing, f"it did not say how “{name}” ended")
         return Finished(code=channel.code, output=b"".join(kept), errors=bytes(channel.errors))
 
-    async def _connected(self, pool: Pool, where: str | int) -> Stream:
+    async def _connected(self, pool: Pool, where: Where) -> Stream:
         async def opening(connection: asyncssh.SSHClientConnection, channel: Channel) -> None:
-            if isinstance(where, int):
-                await connection.create_connection(lambda: channel, HERE, where, encoding=None)
-            else:
+            if isinstance(where, str):
                 await connection.create_unix_connection(lambda: channel, where, encoding=None)
+            else:
+                address, port = (HERE, where) if isinstance(where, int) else where
+                await connection.create_connection(lambda: channel, address, port, encoding=None)
 
         try:
             async with asyncio.timeout(self._patience.connect + self._patience.enter):
@@ -283,9 +284,9 @@ class SshHost:
         dialled.on_loss(slot.release)
         return dialled
 
-    async def _absolute(self, where: str | int) -> str | int:
+    async def _absolute(self, where: Where) -> Where:
         """Return a socket's path as its server needs it, which knows no `~`."""
-        if isinstance(where, int) or not where.startswith("~/"):
+        if not isinstance(where, str) or not where.startswith("~/"):
             return where
         if not self._home:
             self._home = await self._files.home()
@@ -314,7 +315,7 @@ class _Registered:
     async def open(self, command: Sequence[str]) -> Stream:
         return await (await self._now()).open(command)
 
-    async def connect(self, where: str | int) -> Stream:
+    async def connect(self, where: Where) -> Stream:
         return await (await self._now()).connect(where)
 
     async def beyond(self, machine: str, where: str | int) -> Stream:

@@ -50,7 +50,7 @@ class CarriedTransport(asyncio.Transport):
                 data = await self._stream.read(PIECE)
                 # Nothing is handed over while the protocol wants nothing, not even what was on its way.
                 await self._wanted.wait()
-                if self._closing:
+                if self.is_closing():
                     return
                 if not data:
                     if not self._protocol.eof_received():

@@ -28,7 +28,7 @@ class EngineSettings(BaseModel):
 
     host: HostSettings | None = None
     """The host that the engine is on, where that is another one: it is reached by SSH."""
-    socket: Annotated[str, Field(pattern=r"^(|~?/[^\0\n]{1,100})$")] = ""
+    socket: Annotated[str, Field(pattern=r"^(|~?/[!-~ ]{1,100})$")] = ""
     """With `host`, the engine's socket there, a path that may begin with `~/`; empty: the first usual one that the account may use."""
     url: str = ""
     """`unix:///run/podman/podman.sock`, a bare path, or `tcp://host:port`; empty: the first usual socket there is."""

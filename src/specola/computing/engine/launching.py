@@ -257,7 +257,7 @@ class Launcher:
 
     async def _delete(self, name: str) -> None:
         try:
-            await self._engine.docker.containers.container(name).delete(force=True, v=True)
+            await self._engine.remove_container(name)
         except DockerError as error:
             if not is_missing(error) and "removal" not in error.message:
                 raise

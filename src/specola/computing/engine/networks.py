@@ -120,7 +120,7 @@ class Networks:
     async def _delete(self, docker: Docker, network: dict[str, Any]) -> None:
         try:
             # Not found once more before it is deleted, as `docker.networks.get` would.
-            await DockerNetwork(docker, network["Id"]).delete()
+            await DockerNetwork(docker, network["Id"]).delete()  # type: ignore[no-untyped-call]  # aiodocker has left its types out
         except DockerError as error:
             if is_missing(error):
                 return
