@@ -160,6 +160,11 @@ class Settings(BaseSettings):
         return self.run / "connector.sock"
 
     @property
+    def hosts_socket(self) -> Path:
+        """Where `connector` lets the worker use its connections to hosts."""
+        return self.run / "hosts.sock"
+
+    @property
     def terminals_socket(self) -> Path:
         """Where `connector` serves terminals to the gateway."""
         return self.run / "terminals.sock"

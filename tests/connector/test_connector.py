@@ -17,7 +17,6 @@ from specola.connector.directory import Directory, Way
 from specola.connector.relay import Relays
 from specola.connector.sampler import Sampler
 from specola.connector.server import create_app
-from specola.connector.wire import problem_of, raised
 from specola.domain.budget import Budget
 from specola.domain.computing import Progress
 from specola.domain.errors import (
@@ -34,6 +33,7 @@ from specola.domain.errors import (
 )
 from specola.domain.software import Interface, Protocol
 from specola.listening import Listener, bind, listener
+from specola.problems import problem_of, raised
 from specola.worker.launching import launch_of
 from tests.support.harness import short_folder
 from tests.worker.records import task as record_of

@@ -9,11 +9,12 @@ from typing import Any
 import httpx
 
 from specola.connector.direct import IMAGE_SECONDS
-from specola.connector.wire import IMAGE, LINE, PROBE, PROBLEM, USAGE, raised
+from specola.connector.wire import IMAGE, LINE, PROBE, PROBLEM, USAGE
 from specola.domain.computing import ImageDetails, LogLine, Probe, Usage
 from specola.domain.errors import ConnectorUnreachableError
 from specola.domain.task import TaskId
 from specola.local_http import over_socket
+from specola.problems import raised
 
 __all__ = ["ConnectorClient"]
 

@@ -65,14 +65,33 @@ class Directory:
         MissingError
             There is none of that name.
         """
+        await self._told()
+        if name not in self._computings:
+            raise MissingError("computing", name)
+        return self._computings[name]
+
+    async def settings(self, name: str) -> Mapping[str, Any]:
+        """Return the settings of a computing's record, whether it could be opened or not.
+
+        Raises
+        ------
+        ConnectorUnreachableError
+            Nothing has been told yet.
+        MissingError
+            There is none of that name.
+        """
+        await self._told()
+        if name not in self._records:
+            raise MissingError("computing", name)
+        _, settings = self._records[name]
+        return settings
+
+    async def _told(self) -> None:
         try:
             async with asyncio.timeout(SNAPSHOT_PATIENCE):
                 await self._complete.wait()
         except TimeoutError as error:
             raise ConnectorUnreachableError from error
-        if name not in self._computings:
-            raise MissingError("computing", name)
-        return self._computings[name]
 
     async def way(self, task: TaskId) -> tuple[Computing, Way]:
         """Return a task's computing and its way, waiting a moment for one that has only just started.

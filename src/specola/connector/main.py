@@ -2,6 +2,8 @@
 
 import asyncio
 import resource
+from dataclasses import replace
+from functools import partial
 
 import uvloop
 
@@ -12,6 +14,8 @@ from specola.config import Settings
 from specola.connector.direct import DirectConnector
 from specola.connector.directory import Directory
 from specola.connector.follower import Follower
+from specola.connector.host_records import host_of
+from specola.connector.hosts_server import BUFFER as HOSTS_BUFFER, HostsServer
 from specola.connector.records import records_at, report
 from specola.connector.relay import Relays
 from specola.connector.sampler import Sampler
@@ -22,24 +26,34 @@ from specola.connector.telling import telling_found
 from specola.connector.terminal import Sessions, TerminalServer
 from specola.connector.terminal.server import HEAD_BYTES
 from specola.domain.software import TERMINAL
+from specola.hosts.nobody import NoIdentities
+from specola.hosts.registered import RegisteredHosts
 from specola.installation import computing_context
 from specola.lifetime import asked_to_end
 from specola.listening import bind, listener
+from specola.ports.hosts import Identities
 
 __all__ = ["run", "serve"]
 
 
-async def serve(settings: Settings, *, context: Context, stop: asyncio.Event) -> None:
+async def serve(
+    settings: Settings, *, context: Context, stop: asyncio.Event, identities: Identities | None = None
+) -> None:
     """Serve until `stop` is set.
 
     Parameters
     ----------
     context
-        What the computings of the installation share.
+        What the computings of the installation share, beside hosts: the connections to them are held here.
     stop
         Ends the process.
+    identities
+        What opens accounts on hosts; None: no account is anybody's.
     """
-    directory = Directory(lambda name, kind, values: open_computing(kind, name=name, settings=values, context=context))
+    directory = Directory(lambda name, kind, values: open_computing(kind, name=name, settings=values, context=shared))
+    hosts = RegisteredHosts(partial(host_of, directory), identities or NoIdentities(), local_user=settings.run_as)
+    shared = replace(context, hosts=hosts)
+    questions = HostsServer(hosts)
     sampler = Sampler(directory)
     records = records_at(settings.internal_socket, clock=context.clock)
     relays = Relays(settings.streams, directory, owner=settings.run_as)
@@ -62,16 +76,24 @@ async def serve(settings: Settings, *, context: Context, stop: asyncio.Event) ->
             windows = await asyncio.start_unix_server(
                 terminals.accept, sock=bind(settings.terminals_socket, owner=settings.run_as), limit=HEAD_BYTES
             )
+            # Nobody but the worker needs it, so the user that `web` and `gateway` become is not let in.
+            asking = await asyncio.start_unix_server(
+                questions.accept, sock=bind(settings.hosts_socket), limit=HOSTS_BUFFER
+            )
             serving = group.create_task(server.serve([bind(settings.connector_socket, owner=settings.run_as)]))
             _ = await stop.wait()
             server.should_exit = True
             await serving
-            windows.close()
+            hosts.close()
+            for listening in (windows, asking):
+                listening.close()
+            await questions.close()
             await terminals.close()
             for part in working:
                 part.cancel()
         await records.close()
     finally:
+        hosts.close()
         await directory.close()
 
 

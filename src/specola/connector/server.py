@@ -11,10 +11,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from specola.connector.wire import IMAGE, LINE, PROBE, PROBLEM, USAGE, problem_of
+from specola.connector.wire import IMAGE, LINE, PROBE, PROBLEM, USAGE
 from specola.domain.computing import LogLine
 from specola.domain.errors import InvalidError, Kind, SpecolaError
 from specola.ports.connector import Connector
+from specola.problems import problem_of
 
 __all__ = ["create_app"]
 

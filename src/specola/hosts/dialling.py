@@ -29,9 +29,9 @@ CIPHERS = (
     "aes256-ctr",
 )
 """The fastest first."""
-ALIVE_SECONDS = 15
+ALIVE_SECONDS = 15.0
 ALIVE_MISSED = 3
-"""A machine that answers none of so many questions, `ALIVE_SECONDS` apart, is gone."""
+"""A machine that answers none of so many questions, so many seconds apart, is gone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,11 +46,14 @@ class Patience:
         From then until it has let the account in.
     start
         Until a command has begun: what a login does before (modules, quotas, a home on a tape) takes its time.
+    answer
+        Until a machine has said anything at all. One that has not is asked whether it is still there.
     """
 
     connect: float = 15.0
     enter: float = 30.0
     start: float = 60.0
+    answer: float = 5.0
 
 
 @dataclass(eq=False, slots=True)
@@ -63,13 +66,25 @@ class Dialled:
     @property
     def is_lost(self) -> bool:
         """Whether nothing can be asked of it any more."""
-        return self.connection.is_closed()
+        return self.connection.get_owner() is None
 
     def on_loss(self, tell: Callable[[], None]) -> None:
         """Have `tell` called once the connection is gone."""
         owner = self.connection.get_owner()
-        assert isinstance(owner, _Visitor), "it was made here"
-        owner.lost.append(tell)
+        if isinstance(owner, _Visitor):
+            owner.lost.append(tell)
+        else:
+            tell()
+
+    def doubt(self, seconds: float) -> None:
+        """Find out within some seconds whether the machine is still there, since it has not answered in time."""
+        if not self.is_lost:
+            self.connection.set_keepalive(seconds / (ALIVE_MISSED + 1))
+            asyncio.get_running_loop().call_later(2 * seconds, self._trust)
+
+    def _trust(self) -> None:
+        if not self.is_lost:
+            self.connection.set_keepalive(ALIVE_SECONDS)
 
     def close(self) -> None:
         """Say goodbye."""
