@@ -15,10 +15,11 @@ from tests.support.engines import (  # noqa: F401 -- fixtures are found by their
     docker_engine,
     podman_engine,
 )
-from tests.support.hosts import connected, settings_of
+from tests.support.hosts import connected, pinned, settings_of
 from tests.support.images import TEST_IMAGES, load
 from tests.support.lab import shared
 from tests.support.places import EnginePlace, MemoryPlace, Place, RemotePlace, VolumePlace, context
+from tests.support.relay import Passage
 
 ENGINES = [
     pytest.param("podman", marks=pytest.mark.containers),
@@ -48,19 +49,25 @@ def engine_place(name: str, engine: PrivateEngine, folder: Path) -> EnginePlace:
 @asynccontextmanager
 async def remote_place(name: str, lab: SshHosts, folder: Path) -> AsyncIterator[RemotePlace]:
     """Have a place on an engine of the lab, with the test images, while the body runs."""
+    passage = Passage(lab.front.address, 22)
+    await passage.open()
     shared_account = {"identity": Identity.SHARED, "account": lab.member}
+    here: dict[str, object] = {"address": "127.0.0.1", "port": passage.port}
     if name == "ssh":
-        host, socket = settings_of(lab.keys, lab.front, **shared_account), lab.socket
+        host, socket = settings_of(lab.keys, lab.front, **shared_account, **here), lab.socket
     else:
-        host = settings_of(lab.keys, lab.inner, lab.front, **shared_account)
+        jump = {**here, "keys": pinned(lab.keys, lab.front)}
+        host = settings_of(lab.keys, lab.inner, **shared_account, jump=jump)
         socket = await asyncio.to_thread(lab.serve_own_engine)
     async with connected(lab, {name: host}) as connections:
-        one = RemotePlace.on(context(folder, connections.hosts), name=name, host=host, socket=socket)
+        known = context(folder, connections.hosts)
+        one = RemotePlace.on(known, name=name, host=host, socket=socket, passage=passage)
         try:
             await load(one.engine, TEST_IMAGES)
             yield one
         finally:
             await one.close()
+            await passage.close()
 
 
 @asynccontextmanager
@@ -93,14 +100,14 @@ async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
 
 @pytest.fixture(params=ENGINES)
-async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[EnginePlace]:
+async def local_engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[EnginePlace]:
     """Each engine of this machine in turn."""
     async with placed(request, tmp_path) as one:
         yield one
 
 
 @pytest.fixture(params=[*ENGINES, *REMOTE])
-async def any_engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[EnginePlace]:
+async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[EnginePlace]:
     """Each engine in turn, those of other hosts as well."""
     async with placed(request, tmp_path) as one:
         yield one

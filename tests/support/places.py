@@ -26,6 +26,7 @@ from specola.ports.hosts import Hosts
 from tests.support.engines import note_installation
 from tests.support.images import ARM_IMAGE, TEST_IMAGE
 from tests.support.ports import REGISTRY_PORTS
+from tests.support.relay import Passage
 
 __all__ = [
     "ECHO",
@@ -400,14 +401,19 @@ class RemotePlace(EnginePlace):
     tells_addresses = False
     nowhere: ClassVar[Mapping[str, str]] = {"socket": "/nowhere/nobody.sock"}
 
+    passage: Passage
+    """What all connections to the host go through."""
+
     @classmethod
-    def on(cls, context: Context, *, name: str, host: HostSettings, socket: str) -> Self:
+    def on(cls, context: Context, *, name: str, host: HostSettings, socket: str, passage: Passage) -> Self:
         """Return a place on the engine at a socket of a host, which the context's hosts know by `name`."""
         assert context.hosts is not None
         account = context.hosts.host(name, host.account)
         engine = Engine(name, way=lambda: account.connect(socket))
         settings = {"host": host.model_dump(mode="json"), "socket": socket}
-        return cls(context, name=name, pool=REMOTE_POOL, engine=engine, settings=settings)
+        made = cls(context, name=name, pool=REMOTE_POOL, engine=engine, settings=settings)
+        made.passage = passage
+        return made
 
     @override
     async def tidy(self) -> None:
