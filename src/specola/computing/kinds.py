@@ -8,6 +8,8 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from specola.clock import Clock
+from specola.computing.batch import BatchComputing, BatchSettings
+from specola.computing.batch.config import not_a_persons
 from specola.computing.engine import EngineComputing, EngineSettings
 from specola.computing.memory import MemoryComputing, World
 from specola.computing.memory.config import MemorySettings
@@ -116,6 +118,39 @@ def _host(name: str, settings: HostSettings | None, context: Context) -> Host | 
     return context.hosts.host(name, settings.account)
 
 
+def _batch(name: str, settings: BatchSettings, context: Context) -> Computing:
+    return BatchComputing(
+        name=name,
+        settings=settings,
+        installation=context.installation,
+        data=context.data,
+        clock=context.clock,
+        hosts=context.hosts,
+    )
+
+
+BATCH = Kind(
+    title="Batch cluster",
+    settings=BatchSettings,
+    opener=_batch,
+    starts=(
+        Start(
+            name="slurm",
+            title="Slurm cluster",
+            sentence="Tasks are jobs; the login node is reached by SSH, and nothing is installed by root.",
+            settings={"scheduler": "slurm", "folder": "~/.specola", "home": "~/specola-home"},
+            own=True,
+        ),
+        Start(
+            name="host",
+            title="Host without an engine",
+            sentence="A machine reached by SSH that has Apptainer, or Podman without root, and no scheduler.",
+            settings={"scheduler": "none", "folder": "~/.specola", "home": "~/specola-home"},
+            own=True,
+        ),
+    ),
+    own=not_a_persons,
+)
 ENGINE = Kind(
     title="Container engine",
     settings=EngineSettings,
@@ -124,9 +159,10 @@ ENGINE = Kind(
         Start(name="here", title="Container engine here", sentence="Docker or Podman on the platform's own machine."),
     ),
 )
-MEMORY = Kind(title="In memory", settings=MemorySettings, opener=_memory)
+# It touches nothing of the platform's, so anybody may have one.
+MEMORY = Kind(title="In memory", settings=MemorySettings, opener=_memory, own=lambda _settings: "")
 
-KINDS: Mapping[str, Kind[Any]] = {"engine": ENGINE, "memory": MEMORY}
+KINDS: Mapping[str, Kind[Any]] = {"batch": BATCH, "engine": ENGINE, "memory": MEMORY}
 
 
 def open_computing(kind: str, *, name: str, settings: Mapping[str, Any], context: Context) -> Computing:

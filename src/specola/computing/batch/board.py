@@ -58,6 +58,25 @@ class Board:
                 raise self._failure.with_traceback(None)
             return self._answers
 
+    async def look_now(self) -> Answers:
+        """Return the jobs as they are from now on: for verbs that act upon what they see.
+
+        Raises
+        ------
+        ComputingUnreachableError
+            The scheduler could not be asked.
+        """
+        called = self._clock.monotonic()
+        async with self._alone:
+            if self._begun is None or self._begun <= called:
+                pause = min(SHORTEST, self._interval)
+                if self._begun is not None and called - self._begun < pause:
+                    await self._clock.sleep(pause - (called - self._begun))
+                await self._refresh()
+            if self._failure is not None:
+                raise self._failure.with_traceback(None)
+            return self._answers
+
     def _is_good(self) -> bool:
         if self._begun is None:
             return False

@@ -91,6 +91,7 @@ def manifest(launch: Launch, place: Placing) -> Manifest:
         deadline=place.deadline,
         kill_wait=place.kill_wait,
         pre_stop=place.pre_stop,
+        capabilities=launch.capabilities,
         storage=place.storage,
         folders=place.folders,
     )

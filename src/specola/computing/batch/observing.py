@@ -24,6 +24,15 @@ DECISIVE = frozenset(
     }
 )
 """What only the scheduler can know."""
+AGENT_WORDS = {
+    "exited": "",
+    "image_unreachable": EndReason.IMAGE_PULL,
+    "image_unknown": EndReason.IMAGE_PULL,
+    "no_space": EndReason.STORAGE_FULL,
+    "start_failed": EndReason.RUNTIME_FAILED,
+    "no_namespaces": EndReason.RUNTIME_FAILED,
+}
+"""What the agent says of an end, in the platform's words where they differ."""
 STILL = Observation(
     phase=Phase.CREATED,
     reason=WaitReason.SCHEDULING,
@@ -132,9 +141,11 @@ def _farewell(trace: Trace, entry: Entry, *, now: datetime) -> Judgement:
 
 def _live_still(trace: Trace, entry: Entry) -> Observation:
     """Describe a task whose end is known and whose cause is not yet."""
+    began = trace.moment("started")
     return Observation(
-        phase=Phase.RUNNING,
-        started=trace.moment("started") or entry.started,
+        phase=Phase.RUNNING if began else Phase.CREATED,
+        reason="" if began else WaitReason.STARTING,
+        started=began,
         image_id=trace.word("image_id") or None,
         architecture=trace.word("architecture") or None,
         raw=entry.raw,
@@ -172,12 +183,17 @@ def _unlisted(seen: Seen) -> Judgement:
     return Judgement(Observation.forgotten())
 
 
+def _knows_better(entry: Entry, trace: Trace, code: int | None) -> bool:
+    """Tell whether the scheduler's reason for an end is worth more than the agent's."""
+    if entry.reason in DECISIVE or not trace.has_ended:
+        return True
+    return bool(entry.reason) and (code is None or code >= 128)
+
+
 def _over(trace: Trace, entry: Entry | None) -> Observation:
-    said, code = trace.word("reason"), trace.exit_code
-    reason, sentence = said, trace.word("sentence")
-    if (entry is not None and (entry.reason in DECISIVE or not (said or trace.has_ended))) or (
-        entry is not None and entry.reason and (code is None or code >= 128)
-    ):
+    said, code = AGENT_WORDS.get(trace.word("reason"), trace.word("reason")), trace.exit_code
+    reason, sentence = said, trace.word("sentence") if said else ""
+    if entry is not None and _knows_better(entry, trace, code):
         reason, sentence = entry.reason, entry.sentence
     if code is None and entry is not None:
         code = entry.exit_code

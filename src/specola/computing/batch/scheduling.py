@@ -83,10 +83,14 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a scheduler offers an account: its version, its partitions, what use can be booked on."""
+    """What a scheduler offers an account: its version, its partitions, what use can be booked on.
+
+    `kill_wait` is the time it leaves between asking a job to end and killing it.
+    """
 
     product: str
     version: str
+    kill_wait: timedelta = timedelta(seconds=30)
     partitions: tuple[Partition, ...] = ()
     projects: tuple[str, ...] = ()
 

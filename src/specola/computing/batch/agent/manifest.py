@@ -100,6 +100,8 @@ class Manifest:
         Seconds that the scheduler leaves between SIGTERM and SIGKILL: all has to be done by then.
     pre_stop
         A command that is run in the container before it is asked to end.
+    capabilities
+        The capabilities that its root has, where the runtime gives any.
     folders
         Where the node's own disk is looked for, before what its environment tells.
     """
@@ -123,6 +125,7 @@ class Manifest:
     deadline: float | None = None
     kill_wait: float = 30.0
     pre_stop: tuple[str, ...] = ()
+    capabilities: tuple[str, ...] = ()
     storage: Storage | None = None
     folders: tuple[str, ...] = ()
 
@@ -152,7 +155,9 @@ class Manifest:
                     "scratch": _part(Mount, told.get("scratch")),
                     "storage": _part(Storage, told.get("storage")),
                     "resources": _made(Resources, told.get("resources") or {}),
-                    **{name: tuple(told.get(name) or ()) for name in ("command", "pre_stop", "folders")},
+                    **{
+                        name: tuple(told.get(name) or ()) for name in ("command", "pre_stop", "capabilities", "folders")
+                    },
                 },
             )
         except (KeyError, TypeError, AttributeError) as error:

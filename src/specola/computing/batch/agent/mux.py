@@ -337,7 +337,7 @@ class Link:
     async def _served(self, serving: Awaitable[None], stream: Stream) -> None:
         try:
             await serving
-        except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+        except Exception as error:  # noqa: BLE001 -- whoever asked must not wait for ever
             self.drop(stream, f"{type(error).__name__}: {error}")
         else:
             stream.linger()

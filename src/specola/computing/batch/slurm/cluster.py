@@ -1,13 +1,15 @@
 """What a cluster is: its version, its partitions, what an account may book on."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from specola.computing.batch.slurm.commands import PLAIN
 from specola.computing.batch.slurm.fields import BREAK, count, duration, gpus, rows
 from specola.domain.placement import GpuKind, Partition
 
-__all__ = ["Associations", "Nodes", "Version"]
+__all__ = ["Associations", "Configuration", "Nodes", "Version"]
 
 # sinfo(1): name, open, nodes, CPUs, megabytes, CPUs allocated/idle/other/all, resources, longest and usual time.
 NODES = ("%P", "%a", "%D", "%c", "%m", "%C", "%G", "%l", "%L")
@@ -24,6 +26,20 @@ class Version:
     def read(self, text: str) -> str:
         """Return the number of `slurm 24.11.5`."""
         return text.strip().rpartition(" ")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """`scontrol show config`: how the cluster is set up."""
+
+    def argv(self) -> list[str]:
+        """Return the command."""
+        return [*PLAIN[:2], "scontrol", "show", "config"]
+
+    def kill_wait(self, text: str) -> timedelta:
+        """Return how long a job has between SIGTERM and SIGKILL."""
+        found = re.search(r"^KillWait\s*=\s*(\d+)", text, re.MULTILINE)
+        return timedelta(seconds=int(found[1]) if found else 30)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,11 @@ REFUSALS: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), sentence, hint)
     for pattern, sentence, hint in (
         (
+            r"accounting/qos policy|job submit limit|violates|max.*submit",
+            "You, or your account, have reached what may be in the queue at once.",
+            "Wait until one of your tasks there has ended, then run it again.",
+        ),
+        (
             r"invalid account|account/partition",
             "The account it was to be booked on may not be used there.",
             "Choose another account; an administrator of the cluster can add you to it.",
@@ -62,11 +67,6 @@ REFUSALS: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
             r"node configuration is not available|more processors|node count|cpu count|node name",
             "No machine of this partition is like that.",
             "Ask for less, or for another partition.",
-        ),
-        (
-            r"accounting/qos policy|job submit limit|violates|max.*submit",
-            "You, or your account, have reached what may be in the queue at once.",
-            "Wait until one of your tasks there has ended, then run it again.",
         ),
         (r"reservation", "The reservation may not be used.", "Choose another reservation, or none."),
         (r"feature|constraint", "No machine there fits that constraint.", "Choose another constraint, or none."),

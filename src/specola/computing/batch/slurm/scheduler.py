@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from specola.computing.batch.errors import AmbiguousError
 from specola.computing.batch.scheduling import Entry, Job, Limits
-from specola.computing.batch.slurm.cluster import Associations, Nodes, Version
+from specola.computing.batch.slurm.cluster import Associations, Configuration, Nodes, Version
 from specola.computing.batch.slurm.commands import Cancel, History, Queue, Submit, by_name, chunks
 from specola.computing.batch.slurm.complaints import answered, cancelled, submitted
 from specola.domain.errors import ComputingUnreachableError
@@ -61,9 +61,9 @@ class SlurmScheduler:
 
     async def limits(self, host: Host, account: str) -> Limits:
         """Ask for version, partitions, and what use can be booked on."""
-        version, nodes, projects = Version(), Nodes(), Associations(account)
-        first, second, third = await asyncio.gather(
-            *(self._run(host, one.argv()) for one in (version, nodes, projects))
+        version, nodes, projects, configuration = Version(), Nodes(), Associations(account), Configuration()
+        first, second, third, fourth = await asyncio.gather(
+            *(self._run(host, one.argv()) for one in (version, nodes, projects, configuration))
         )
         return Limits(
             product="slurm",
@@ -71,6 +71,7 @@ class SlurmScheduler:
             partitions=nodes.read(answered(self._computing, second)),
             # A cluster without accounting has nothing to book on, and says so as an error.
             projects=projects.read(third.text) if third.code == 0 else (),
+            kill_wait=configuration.kill_wait(answered(self._computing, fourth)),
         )
 
     async def _run(self, host: Host, argv: Sequence[str], *, given: bytes = b"") -> Finished:
