@@ -1,6 +1,5 @@
 """What the matrix stands on: one platform with every computing, a browser and an SSH client that are signed in."""
 
-import asyncio
 import contextlib
 import tempfile
 from collections.abc import AsyncIterator, Mapping
@@ -11,18 +10,17 @@ from typing import Any
 import pytest
 from playwright.async_api import BrowserContext, expect
 
-from scripts.engines import Engine
-from scripts.images import Image, build_all
+from scripts.engines import Engine, docker
+from scripts.images import build_all
 from tests.matrix.clients import PROTOCOLS, Client
+from tests.matrix.places import IMAGE, PLACES, Found, Yard
 from tests.support.browser import chromium
-from tests.support.engines import PrivateEngine, podman_engine
+from tests.support.engines import PrivateEngine, docker_engine, podman_engine
 from tests.support.installed import Installed, installed
 from tests.support.openssh import OpenSsh
 from tests.support.sshkeys import pair
 
-__all__ = ["podman_engine"]
-
-IMAGE = Image("protocols", Path(__file__).parents[1] / "images")
+__all__ = ["docker_engine", "podman_engine"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,34 +36,59 @@ class Stage:
         return Client(platform=self.platform, browser=self.browser, ssh=self.ssh, task=task)
 
 
+@pytest.fixture(scope="session")
+def with_image(podman_engine: PrivateEngine) -> PrivateEngine:
+    """The Podman of the tests with the image, of which an archive is kept for the other places."""
+    build_all(podman(podman_engine), [IMAGE], keep=True)
+    return podman_engine
+
+
+def podman(engine: PrivateEngine) -> Engine:
+    """Return how images are built and loaded with a Podman of the tests."""
+    environment = {"CONTAINERS_CONF": engine.environment()["CONTAINERS_CONF"]}
+    return Engine("Podman", tuple(engine.podman()), environment)
+
+
 @pytest.fixture(scope="module")
-async def stage(anyio_backend: str, podman_engine: PrivateEngine) -> AsyncIterator[Stage]:
-    environment = {"CONTAINERS_CONF": podman_engine.environment()["CONTAINERS_CONF"]}
-    await asyncio.to_thread(build_all, Engine("Podman", tuple(podman_engine.podman()), environment), [IMAGE])
+async def stage(anyio_backend: str, with_image: PrivateEngine) -> AsyncIterator[Stage]:
     async with contextlib.AsyncExitStack() as stack:
         name = stack.enter_context(
             tempfile.TemporaryDirectory(prefix="sp-", dir="/var/tmp", ignore_cleanup_errors=True)
         )
         Path(name).chmod(0o711)
-        platform = await stack.enter_async_context(installed(Path(name) / "data", engine=podman_engine.url))
+        platform = await stack.enter_async_context(installed(Path(name) / "data", engine=with_image.url))
         ssh = await ssh_client(platform, Path(name) / "client")
         browser = await stack.enter_async_context(chromium(platform.port))
         context = await browser.new_context(viewport={"width": 1000, "height": 800})
         page = await context.new_page()
         await page.goto(platform.link)
         await expect(page.get_by_role("heading", name="Start something")).to_be_visible(timeout=60_000)
-        async with platform.api() as api:
+        yield Stage(platform, context, ssh)
+
+
+@pytest.fixture(scope="module", params=PLACES)
+async def place(request: pytest.FixtureRequest, stage: Stage) -> AsyncIterator[Found]:
+    """Each computing in turn, added to the platform, with one software for each protocol."""
+
+    def engine(name: str) -> PrivateEngine:
+        found: PrivateEngine = request.getfixturevalue(f"{name}_engine")
+        if name == "docker":
+            build_all(docker(found.url), [IMAGE])
+        return found
+
+    async with PLACES[request.param].opened(Yard(stage.platform, engine)) as found:
+        async with stage.platform.api() as api:
             for name, protocol in PROTOCOLS.items():
                 definition = {
-                    "software": f"matrix-{name}",
-                    "title": protocol.title,
-                    "image": IMAGE.reference,
+                    "software": f"{name}-{request.param}",
+                    "title": f"{protocol.title} ({request.param})",
+                    "image": found.image,
                     "command": protocol.command.split(),
                     "interfaces": [protocol.interface],
                 }
                 answer = await api.post("/software", json=definition)
                 assert answer.status_code == 201, answer.text
-        yield Stage(platform, context, ssh)
+        yield found
 
 
 async def ssh_client(platform: Installed, folder: Path) -> OpenSsh:
