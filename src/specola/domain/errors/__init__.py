@@ -1,5 +1,12 @@
 """Every failure a person can meet: a class with a stable code, a kind, one sentence and one hint."""
 
+from specola.domain.errors.accounts import (
+    AccountMissingError,
+    AccountNameError,
+    AccountTakenError,
+    AccountUnprovenError,
+    TooManyChecksError,
+)
 from specola.domain.errors.computings import (
     AccountRefusedError,
     ComputingUnreachableError,
@@ -49,6 +56,7 @@ from specola.domain.errors.requests import (
     LimitError,
     MissingError,
     NameTakenError,
+    NotOfferedError,
     Problem,
     ScopeError,
 )
@@ -69,7 +77,11 @@ from specola.domain.errors.tasks import (
 
 __all__ = [
     "AccountDisabledError",
+    "AccountMissingError",
+    "AccountNameError",
     "AccountRefusedError",
+    "AccountTakenError",
+    "AccountUnprovenError",
     "AddressInUseError",
     "ArchiveError",
     "BudgetExhaustedError",
@@ -100,6 +112,7 @@ __all__ = [
     "NameTakenError",
     "NoSpaceError",
     "NoTlsError",
+    "NotOfferedError",
     "NotReadyError",
     "PlatformRunningError",
     "PlatformUnreachableError",
@@ -119,6 +132,7 @@ __all__ = [
     "TaskEndedError",
     "TaskNotRunningError",
     "TooManyAttemptsError",
+    "TooManyChecksError",
     "TunnelError",
     "UnauthenticatedError",
     "UserMissingError",

@@ -94,6 +94,7 @@ class AccountRefusedError(ComputingUnreachableError):
         super().__init__(computing, f"it does not let the account “{account}” in{f' ({detail})' if detail else ''}")
         self.hint = "Check that the account accepts the platform's key or certificates; its page says how."
         self.account = account
+        self.detail = detail
 
 
 class HostKeyChangedError(ComputingUnreachableError):
