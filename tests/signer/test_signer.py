@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from specola.authorities.accounts import trusted_line
 from specola.connector.identities import ConnectorIdentities
 from specola.domain.account_link import READ_PROOF, Proof
 from specola.domain.errors import AccountRefusedError, ConnectorUnreachableError
 from specola.domain.person import Actor, Role
+from specola.logging import redact
 from tests.support.harness import Platform, open_platform
 from tests.support.hosted import add_on_host
 from tests.support.sshkeys import pair
@@ -81,7 +83,11 @@ async def test_a_certificate_is_for_one_account_five_minutes_and_forwarding_alon
     await links.enter(admin, "cluster", person="ada", account="ann")
     async with asked(platform) as identities:
         assert await identities.accounts("cluster") == ["ann"]
-        first, second = await identities.identity("cluster", "ann"), await identities.identity("cluster", "ann")
+        with capture_logs() as logged:
+            first, second = await identities.identity("cluster", "ann"), await identities.identity("cluster", "ann")
+    lines = [redact(None, "info", one) for one in logged if one["event"] == "account_certificate_signed"]
+    assert len({one["serial"] for one in lines}) == 2
+    assert all("person=ada computing=cluster account=ann" in str(one["certified_as"]) for one in lines)
     assert first.private_key != second.private_key
     assert first.certificate is not None
     assert first.private_key not in repr(first)
