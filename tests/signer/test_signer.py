@@ -46,9 +46,10 @@ async def admin(platform: Platform) -> Actor:
 
 
 @asynccontextmanager
-async def asked(platform: Platform) -> AsyncIterator[ConnectorIdentities]:
+async def asked(platform: Platform, *, patience: float = 5.0) -> AsyncIterator[ConnectorIdentities]:
     settings = platform.settings
-    identities = ConnectorIdentities(settings.internal_socket, settings.signer_socket, clock=platform.context.clock)
+    clock = platform.context.clock
+    identities = ConnectorIdentities(settings.internal_socket, settings.signer_socket, clock=clock, patience=patience)
     try:
         yield identities
     finally:
@@ -156,11 +157,26 @@ async def test_without_web_nothing_is_signed(platform: Platform) -> None:
     await platform.end("web")
     try:
         assert (await ask(platform, question()))["outcome"] == "unavailable"
-        async with asked(platform) as identities:
+        async with asked(platform, patience=0) as identities:
             with pytest.raises(ConnectorUnreachableError):
                 await identities.accounts("cluster")
     finally:
         platform.begin("web")
+
+
+async def test_a_signer_that_comes_back_is_waited_for(platform: Platform, ada: Actor, admin: Actor) -> None:
+    links = platform.services.account_links
+    await links.enter(admin, "cluster", person="ada", account="ann")
+    await platform.kill("signer")
+    async with asked(platform) as identities:
+        asking = asyncio.create_task(identities.identity("cluster", "ann"))
+        async with asked(platform, patience=0) as hasty:
+            with pytest.raises(ConnectorUnreachableError):
+                await hasty.identity("cluster", "ann")
+        assert not asking.done()
+        platform.begin("signer")
+        assert (await asking).certificate is not None
+    await links.end(ada, "cluster")
 
 
 def test_the_key_is_its_makers_alone_and_its_public_half_everybodys(platform: Platform) -> None:
