@@ -16,6 +16,7 @@ pytestmark = pytest.mark.anyio
 
 HOST = {"address": "192.0.2.7"}
 WEB = "example.test/web:1"
+SAID = {"robots": "as “robot”, the account of all tasks there.", "beside": "on beside.", "here": "on here."}
 
 
 async def hosted(house: Installation, name: str, **host: str) -> None:
@@ -79,3 +80,5 @@ async def test_shared_accounts_are_for_all_and_engines_here_know_none(house: Ins
     for computing, account in {"robots": "robot", "beside": None, "here": None}.items():
         task = await house.tasks.request(Wish(image=WEB, computing=computing, name=computing), actor=house.bob)
         assert task.account == account
+        first = (await house.tasks.events(house.bob, task.id))[0]
+        assert first.sentence.endswith(SAID[computing])

@@ -30,7 +30,7 @@ from specola.hosts.config import HostSettings, Identity
 from specola.openssh import new_pair
 from specola.ports.connector import Connector
 from specola.secrets import Sealer
-from specola.services.accounts import OWN, host_of
+from specola.services.accounts import OWN, host_of, is_shared
 from specola.services.attempts import NAME, begin_attempt, forgive
 from specola.services.places import place_for, usable
 from specola.services.rights import administrator, may, named
@@ -122,8 +122,7 @@ class AccountLinks:
     async def shared(self) -> Collection[str]:
         """Return the names of the computings where all tasks share one account; everybody may know that."""
         async with self._store.read() as tx:
-            hosts = {one.name: host_of(one) for one in await tx.computings.all()}
-        return {name for name, host in hosts.items() if host is not None and host.identity is Identity.SHARED}
+            return {one.name for one in await tx.computings.all() if is_shared(one)}
 
     async def place(self, actor: Actor, computing: str) -> Place:
         """Return one of them. Raises MissingError, ConflictError: no accounts of one's own are used there."""
