@@ -6,6 +6,8 @@ from specola.web.pages import (
     account,
     administration,
     authorize,
+    computing_editor,
+    computings,
     editor,
     found,
     home,
@@ -19,5 +21,8 @@ from specola.web.pages import (
 __all__ = ["router"]
 
 router = APIRouter()
-for part in (sign_in, home, editor, software, tasks, task_verbs, links, found, account, administration, authorize):
+for part in (
+    sign_in, home, editor, software, tasks, task_verbs, links, found, computing_editor, computings, account, administration,
+    authorize,
+):  # fmt: skip
     router.include_router(part.router)
