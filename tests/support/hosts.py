@@ -48,17 +48,24 @@ class LabHosts:
     ----------
     hosts
         What is asked: the connections themselves, or another process's.
+    made
+        The connections.
     settings
         How they are reached, which a test may change.
     """
 
     hosts: Hosts
+    made: RegisteredHosts
     identities: LabIdentities
     settings: dict[str, HostSettings] = field(default_factory=dict)
 
     def account(self, computing: str, account: str = "ann") -> Account:
         """Return an account on a host."""
         return self.hosts.host(computing, account)
+
+    async def is_idle(self) -> bool:
+        """Tell whether no connection is open any more."""
+        return self.made.connections == 0
 
 
 @asynccontextmanager
@@ -88,7 +95,7 @@ async def connected(
     identities = LabIdentities(lab.keys)
     hosts = RegisteredHosts(look_up, identities, patience=patience, idle=idle)
     try:
-        yield LabHosts(hosts, identities, known)
+        yield LabHosts(hosts, hosts, identities, known)
     finally:
         hosts.close()
 

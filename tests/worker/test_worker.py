@@ -10,7 +10,7 @@ import pytest
 
 from specola.domain.computing import Computing, Intake, Launch
 from specola.domain.errors import HostKeyChangedError
-from specola.domain.software import RunsAs
+from specola.domain.software import HomeAccess, RunsAs
 from specola.domain.task import FINAL, Desired, Task, TaskState
 from specola.services.sealed import seal_secrets
 from specola.worker.launching import launch_of
@@ -325,6 +325,16 @@ def test_a_credential_is_filled_into_the_environment_and_never_into_the_command(
     assert launch.home is not None
     assert (launch.home.key, launch.home.number, launch.home.path) == ("p1", 100007, "/home/jovyan")
     assert "s3cret" not in repr(replace(launch, environment={}))
+
+
+@pytest.mark.parametrize(
+    ("access", "read_only"), [(HomeAccess.WRITE, False), (HomeAccess.READ, True), (HomeAccess.NONE, None)]
+)
+def test_a_home_is_mounted_as_it_was_asked_for(access: HomeAccess, *, read_only: bool | None) -> None:
+    release = replace(record_of().release, home="/home/jovyan", home_access=access, scratch="/scratch")
+    launch = launch_of(replace(record_of(), release=release), credential="s3cret", number=100007)
+    assert (None if launch.home is None else launch.home.read_only) is read_only
+    assert launch.scratch == "/scratch"
 
 
 async def save(bench: Workbench, record: Computing, *, token: str = "") -> None:

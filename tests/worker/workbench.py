@@ -196,6 +196,13 @@ class Workbench:
                     return record
         raise AssertionError("the feed of changes ended")
 
+    async def handle(self, task: Task) -> str:
+        """Return a task's handle as soon as it has one."""
+        record = await self.until(task, lambda record: record is not None and record.handle is not None)
+        assert record is not None
+        assert record.handle is not None
+        return record.handle
+
     async def codes(self, task: Task) -> list[str]:
         """Return the codes of a task's events in order."""
         async with self.store.read() as transaction:
@@ -236,9 +243,9 @@ class Workbench:
 
 
 @asynccontextmanager
-async def open_workbench(folder: Path, *, tables: Path) -> AsyncIterator[Workbench]:
+async def open_workbench(folder: Path, *, tables: Path, clock: Clock | None = None) -> AsyncIterator[Workbench]:
     """Make a database with one person and one computing, from a file with all tables."""
-    clock, url = Clock(), f"sqlite:///{shutil.copy(tables, folder / 'specola.db')}"
+    clock, url = clock or Clock(), f"sqlite:///{shutil.copy(tables, folder / 'specola.db')}"
     store = Store(url, clock=clock)
     context = Context(installation="testing", data=folder, clock=clock, world=World(clock))
     bench = Workbench(

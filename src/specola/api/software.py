@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse
 from specola.api.definitions import YAML, definition_body, definition_of
 from specola.api.dependencies import Catalogue, Reader, SoftwareWriter
 from specola.domain.person import Actor
-from specola.domain.software import Origin, ParameterKind, Protocol, RunsAs, Software
+from specola.domain.software import HomeAccess, Origin, ParameterKind, Protocol, RunsAs, Software
 from specola.services.software import Catalogue as CatalogueService, Draft
 
 __all__ = ["router"]
@@ -72,6 +72,8 @@ class ReleaseView(BaseModel):
     resources: ReleaseResourcesView
     user: RunsAs
     home: str | None
+    home_access: HomeAccess
+    scratch: str | None
     capabilities: list[str]
     interfaces: list[InterfaceView]
     parameters: list[ParameterView]

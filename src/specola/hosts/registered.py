@@ -7,6 +7,7 @@ import asyncssh
 import structlog
 
 from specola.domain.errors import (
+    AccountRefusedError,
     ComputingUnreachableError,
     ConnectorUnreachableError,
     HostKeyChangedError,
@@ -19,7 +20,7 @@ from specola.hosts.local import LocalHost
 from specola.hosts.pool import IDLE_SECONDS
 from specola.hosts.ssh import SshHost
 from specola.ports.computing import Stream
-from specola.ports.hosts import Finished, Host, Identities
+from specola.ports.hosts import Finished, Host, Identities, Where
 
 __all__ = ["RegisteredHosts"]
 
@@ -101,6 +102,25 @@ class RegisteredHosts:
         self._known[computing, account] = made
         return made
 
+    @property
+    def connections(self) -> int:
+        """How many connections are open."""
+        return sum(host.connections for host in (*self._known.values(), *self._retired))
+
+    @property
+    def open_accounts(self) -> Sequence[tuple[str, str]]:
+        """The accounts that connections are open as, each with its computing."""
+        hosts = (*self._known.values(), *self._retired)
+        return sorted({(host.computing, host.account) for host in hosts if host.connections})
+
+    def leave(self, computing: str, account: str) -> None:
+        """Close all that is open as an account on a computing's host; silent if nothing is."""
+        leaving = {host for host in (*self._known.values(), *self._retired) if host.is_of(computing, account)}
+        self._known.pop((computing, account), None)
+        self._retired = [host for host in self._retired if host not in leaving]
+        for host in leaving:
+            host.close()
+
     def forget(self, computing: str) -> None:
         """Close the connections to the host of a computing that is no longer asked; silent if there are none."""
         for key in [key for key in self._known if key[0] == computing]:
@@ -133,6 +153,8 @@ class RegisteredHosts:
             del self._stopped[computing]
         try:
             identity = await self._identities.identity(computing, host.account)
+            if identity.account != host.account:
+                raise AccountRefusedError(computing, host.account, "what was given opens another account")
             return await dial(computing, machine, identity, patience=self._patience, through=through)
         except ConnectorUnreachableError as error:
             raise ComputingUnreachableError(computing, "what opens the account cannot be had at the moment") from error
@@ -159,7 +181,7 @@ class _Registered:
     async def open(self, command: Sequence[str]) -> Stream:
         return await (await self._now()).open(command)
 
-    async def connect(self, where: str | int) -> Stream:
+    async def connect(self, where: Where) -> Stream:
         return await (await self._now()).connect(where)
 
     async def beyond(self, machine: str, where: str | int) -> Stream:

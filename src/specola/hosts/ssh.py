@@ -18,7 +18,7 @@ from specola.hosts.limits import CHUNK, MOST_OUTPUT
 from specola.hosts.pool import Pool
 from specola.hosts.sftp import Files
 from specola.ports.computing import Stream
-from specola.ports.hosts import Finished
+from specola.ports.hosts import Finished, Where
 
 __all__ = ["Dial", "SshHost"]
 
@@ -46,7 +46,7 @@ class SshHost:
         self._dial = dial
         self._patience = patience
         self._idle = idle
-        self._pool = Pool(computing, lambda: dial(self, settings, None), idle=idle)
+        self._pool = Pool(computing, lambda: dial(self, settings, None), patience=patience, idle=idle)
         self._files = Files(computing, self._pool)
         self._beyond: dict[str, Pool] = {}
         self._home = ""
@@ -63,6 +63,7 @@ class SshHost:
             async with asyncio.timeout(seconds):
                 finished = await self._finished(channel, command[0], given)
         except TimeoutError as error:
+            self._pool.doubt()
             raise ComputingUnreachableError(
                 self.computing, f"“{command[0]}” was not done within {seconds:g} s"
             ) from error
@@ -80,7 +81,7 @@ class SshHost:
         channel, _ = await self._started(command, lasting=True)
         return channel
 
-    async def connect(self, where: str | int) -> Stream:
+    async def connect(self, where: Where) -> Stream:
         """See `Host.connect`."""
         return await self._connected(self._pool, await self._absolute(where))
 
@@ -89,7 +90,7 @@ class SshHost:
         pool = self._beyond.get(machine)
         if pool is None:
             further = self.settings.model_copy(update={"address": machine, "port": 22, "jump": None})
-            pool = Pool(self.computing, lambda: self._dial_beyond(further), idle=self._idle)
+            pool = Pool(self.computing, lambda: self._dial_beyond(further), patience=self._patience, idle=self._idle)
             self._beyond[machine] = pool
         return await self._connected(pool, where)
 
@@ -100,6 +101,10 @@ class SshHost:
     async def write(self, path: str, content: bytes, *, mode: int = 0o600) -> None:
         """See `Host.write`."""
         await self._files.write(path, content, mode=mode)
+
+    def is_of(self, computing: str, account: str) -> bool:
+        """Tell whether it is this account's."""
+        return (self.computing, self.account) == (computing, account)
 
     def retire(self) -> None:
         """Take no more; what is open goes on to its end."""
@@ -123,8 +128,9 @@ class SshHost:
         channel = await self._pool.session(opening, lasting=lasting)
         try:
             async with asyncio.timeout(self._patience.start):
-                while not output.found and (data := await channel.read(CHUNK)):
-                    channel.put_back(output.feed(data))
+                with self._pool.watched():
+                    while not output.found and (data := await channel.read(CHUNK)):
+                        channel.put_back(output.feed(data))
         except TimeoutError as error:
             channel.hang_up()
             raise ComputingUnreachableError(
@@ -167,12 +173,13 @@ class SshHost:
             raise ComputingUnreachableError(self.computing, f"it did not say how “{name}” ended")
         return Finished(code=channel.code, output=b"".join(kept), errors=bytes(channel.errors))
 
-    async def _connected(self, pool: Pool, where: str | int) -> Stream:
+    async def _connected(self, pool: Pool, where: Where) -> Stream:
         async def opening(connection: asyncssh.SSHClientConnection, channel: Channel) -> None:
-            if isinstance(where, int):
-                await connection.create_connection(lambda: channel, HERE, where, encoding=None)
-            else:
+            if isinstance(where, str):
                 await connection.create_unix_connection(lambda: channel, where, encoding=None)
+            else:
+                address, port = (HERE, where) if isinstance(where, int) else where
+                await connection.create_connection(lambda: channel, address, port, encoding=None)
 
         try:
             async with asyncio.timeout(self._patience.connect + self._patience.enter):
@@ -195,9 +202,9 @@ class SshHost:
         dialled.on_loss(slot.release)
         return dialled
 
-    async def _absolute(self, where: str | int) -> str | int:
+    async def _absolute(self, where: Where) -> Where:
         """Return a socket's path as its server needs it, which knows no `~`."""
-        if isinstance(where, int) or not where.startswith("~/"):
+        if not isinstance(where, str) or not where.startswith("~/"):
             return where
         if not self._home:
             self._home = await self._files.home()

@@ -4,12 +4,15 @@ from fastapi import APIRouter
 
 from specola.web.pages import (
     account,
+    account_links,
     administration,
     authorize,
+    computing_accounts,
     computing_editor,
     computings,
     editor,
     found,
+    groups,
     home,
     links,
     sign_in,
@@ -22,7 +25,21 @@ __all__ = ["router"]
 
 router = APIRouter()
 for part in (
-    sign_in, home, editor, software, tasks, task_verbs, links, found, computing_editor, computings, account, administration,
+    sign_in,
+    home,
+    editor,
+    software,
+    tasks,
+    task_verbs,
+    links,
+    found,
+    account,
+    account_links,
+    groups,
+    computing_accounts,
+    computing_editor,
+    computings,
+    administration,
     authorize,
-):  # fmt: skip
+):
     router.include_router(part.router)
