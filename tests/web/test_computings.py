@@ -176,10 +176,10 @@ async def test_places_are_followed(pages: Pages) -> None:
     ada = await pages.browser("ada")
     async with ada.stream("GET", "/live/computing") as stream:
         lines = stream.aiter_lines()
-        assert "This machine" in await read_until(lines, lambda data: 'id="places"' in data)
+        _ = await read_until(lines, lambda data: "This machine" in data)
         text = "computing: seen\ntitle: Seen at once\nkind: memory\n"
         _ = await pages.platform.services.computings.add(await pages.callers.actor("admin"), text)
-        assert "Seen at once" in await read_until(lines, lambda data: "Seen at once" in data)
+        _ = await read_until(lines, lambda data: "Seen at once" in data)
     await pages.platform.services.computings.remove(await pages.callers.actor("admin"), "seen")
 
 

@@ -9,6 +9,7 @@ from specola.domain.computing import Probe
 from specola.domain.errors import DefinitionError, InvalidError, MissingError, Problem, SpecolaError
 from specola.domain.person import Actor
 from specola.factory import Services
+from specola.ports.connector import ShownKey
 from specola.services.definition.computings import read_computing
 from specola.web.forms import Filled, read_form
 from specola.web.look import look_of
@@ -18,6 +19,8 @@ from specola.web.visitors import Visitor, Wiring
 
 __all__ = ["router"]
 
+LAST_PORT = 65535
+
 router = APIRouter()
 
 
@@ -25,7 +28,7 @@ router = APIRouter()
 class Sheet:
     """What the editor shows: the form or the YAML, what is wrong with it, and what a test of it found.
 
-    `name`: the record edited, if any. `kept`: the secrets that it keeps.
+    `name`: the record edited, if any. `kept`: the secrets that it keeps. `keys`: what `machine` has just shown.
     """
 
     name: str | None = None
@@ -35,6 +38,8 @@ class Sheet:
     problems: tuple[Problem, ...] = ()
     error: SpecolaError | None = None
     probe: Probe | None = None
+    keys: tuple[ShownKey, ...] = ()
+    machine: str = ""
 
     @property
     def action(self) -> str:
@@ -98,6 +103,8 @@ async def _take(request: Request, services: Services, actor: Actor, sheet: Sheet
             return _editor(request, services, actor, replace(sheet, form=None, text=text))
         if action == "form":
             return _editor(request, services, actor, _as_form(services, replace(sheet, text=text)))
+        if action.startswith("keys:"):
+            return _editor(request, services, actor, await _with_host_keys(services, actor, sheet, action[5:]))
         if action == "test":
             probe = await services.computings.test_draft(actor, text, name=sheet.name)
             return _editor(request, services, actor, replace(sheet, probe=probe))
@@ -108,6 +115,19 @@ async def _take(request: Request, services: Services, actor: Actor, sheet: Sheet
     except SpecolaError as error:
         return _editor(request, services, actor, _refused(sheet, error))
     return RedirectResponse(f"/computing/{saved.name}", status_code=303)
+
+
+async def _with_host_keys(services: Services, actor: Actor, sheet: Sheet, table: str) -> Sheet:
+    """Return a sheet with the host keys that the machine of a table shows now, for a person to compare."""
+    values = dict(sheet.form.values) if sheet.form else {}
+    address, port = values.get(f"{table}.address", "").strip(), values.get(f"{table}.port", "").strip() or "22"
+    if not address:
+        raise InvalidError("Say first where the machine is.", field=f"{table}.address")
+    if not port.isdecimal() or not 1 <= int(port) <= LAST_PORT:
+        raise InvalidError("This is no port.", field=f"{table}.port")
+    shown = await services.computings.host_keys(actor, address, int(port))
+    values[f"{table}.keys"] = "\n".join(one.line for one in shown)
+    return replace(sheet, form=Filled(values=values), keys=tuple(shown), machine=address)
 
 
 def _as_form(services: Services, sheet: Sheet) -> Sheet:
