@@ -53,7 +53,7 @@ class MemoryComputing:
         """Say how large it claims to be."""
         async with budget.spend():
             self._ask()
-            cluster = self._world.cluster or Cluster(scheduler="")
+            cluster = self._world.clusters.get(self.name, Cluster(scheduler=""))
             return Probe(
                 product="memory",
                 version="1",
