@@ -1,6 +1,7 @@
 """Computings under test: each with what to launch for a behaviour, and a way to interfere from outside."""
 
 import asyncio
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -12,10 +13,12 @@ from typing_extensions import override
 from specola.clock import Clock
 from specola.computing.engine.api import Engine
 from specola.computing.engine.firewall import forget
+from specola.computing.engine.names import INSTALLATION, TASK
+from specola.computing.engine.stream import ExecStream
 from specola.computing.kinds import Context, open_computing
 from specola.computing.memory.serving import Counter, speak_http
 from specola.domain.budget import Budget
-from specola.domain.computing import Handle, Launch, Observation, Phase, Progress
+from specola.domain.computing import Capability, Handle, Launch, Observation, Phase, Progress
 from specola.domain.software import Interface, Protocol, Resources, RunsAs
 from specola.ports.computing import Computing
 from tests.support.engines import note_installation
@@ -30,6 +33,7 @@ __all__ = [
     "MemoryPlace",
     "Place",
     "Reports",
+    "VolumePlace",
     "a_launch",
     "budget",
     "command",
@@ -98,7 +102,14 @@ async def until(look: Callable[[], Awaitable[bool]], *, seconds: float = 20.0) -
 
 
 class Place(ABC):
-    """One computing, and everything around it that the contract suite needs."""
+    """One computing, and everything around it that the contract suite needs.
+
+    `has_addresses`: what runs there is reached at addresses as well as by `dial`. `keeps_images`: it can be seen that an
+    image is there already.
+    """
+
+    has_addresses = True
+    keeps_images = True
 
     def __init__(self, context: Context) -> None:
         self.context = context
@@ -168,12 +179,32 @@ class Place(ABC):
         await until(look)
         return seen[-1]
 
+    async def abilities(self) -> frozenset[Capability]:
+        """Return what the computing says it can do."""
+        return (await self.computing.probe(budget())).capabilities
+
     async def close(self) -> None:
         """Remove every task and close all connections."""
         for handle in (await self.computing.discover()).values():
             await self.computing.remove(handle)
         for one in self.opened:
             await one.close()
+
+
+class VolumePlace(Place):
+    """A computing that has homes and scratch, and what a test needs to see of them."""
+
+    @abstractmethod
+    def asleep(self) -> Launch:
+        """Does nothing, with a shell in its image."""
+
+    @abstractmethod
+    async def as_root(self, handle: Handle, script: str) -> str:
+        """Return what a script prints in a task as the most powerful user that there is in it."""
+
+    @abstractmethod
+    async def scratches(self) -> list[str]:
+        """Return what there is of tasks' scratch, as the computing's own machines tell."""
 
 
 class MemoryPlace(Place):
@@ -230,7 +261,7 @@ class MemoryPlace(Place):
         await super().close()
 
 
-class EnginePlace(Place):
+class EnginePlace(VolumePlace):
     """A real engine."""
 
     def __init__(self, context: Context, *, name: str, url: str, pool: str) -> None:
@@ -254,6 +285,25 @@ class EnginePlace(Place):
     def shell(self, script: str) -> Launch:
         """Run a script of the test image's shell."""
         return a_launch(TEST_IMAGE.reference, "sh", "-c", script)
+
+    @override
+    def asleep(self) -> Launch:
+        return self.shell("exec sleep 1000")
+
+    @override
+    async def as_root(self, handle: Handle, script: str) -> str:
+        stream = await ExecStream.open(self.engine, handle, ["sh", "-c", script])
+        told = b""
+        while data := await stream.read():
+            told += data
+        await stream.close()
+        return told.decode()
+
+    @override
+    async def scratches(self) -> list[str]:
+        filters = json.dumps({"label": [f"{INSTALLATION}={self.context.installation}"]})
+        found = (await self.engine.get("volumes", {"filters": filters}))["Volumes"] or []
+        return [one["Name"] for one in found if TASK in one["Labels"]]
 
     @override
     def exits(self) -> Launch:
@@ -320,6 +370,9 @@ class EnginePlace(Place):
     @override
     async def close(self) -> None:
         await super().close()
+        filters = json.dumps({"label": [f"{INSTALLATION}={self.context.installation}"]})
+        for home in (await self.engine.get("volumes", {"filters": filters}))["Volumes"] or []:
+            await self.engine.remove_volume(home["Name"])
         await self.engine.close()
         await forget(self.context.installation)
 

@@ -8,12 +8,15 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from specola.clock import Clock
+from specola.computing.batch import BatchComputing, BatchSettings
+from specola.computing.batch.config import not_a_persons
 from specola.computing.engine import EngineComputing, EngineSettings
 from specola.computing.memory import MemoryComputing, World
 from specola.computing.memory.config import MemorySettings
 from specola.domain.errors import InvalidError
+from specola.hosts.config import HostSettings
 from specola.ports.computing import Computing
-from specola.ports.hosts import Hosts
+from specola.ports.hosts import Host, Hosts
 
 __all__ = ["KINDS", "Context", "Kind", "Start", "open_computing"]
 
@@ -95,10 +98,59 @@ def _memory(name: str, settings: MemorySettings, context: Context) -> Computing:
 
 def _engine(name: str, settings: EngineSettings, context: Context) -> Computing:
     return EngineComputing(
-        name=name, settings=settings, installation=context.installation, data=context.data, clock=context.clock
+        name=name,
+        settings=settings,
+        host=_host(name, settings.host, context),
+        installation=context.installation,
+        data=context.data,
+        clock=context.clock,
     )
 
 
+def _host(name: str, settings: HostSettings | None, context: Context) -> Host | None:
+    """Return the host that a computing works on, with its shared account; None: it is here."""
+    if settings is None:
+        return None
+    if context.hosts is None:
+        raise InvalidError(
+            f"The computing “{name}” is on another host, which this process does not reach.", field="host"
+        )
+    return context.hosts.host(name, settings.account)
+
+
+def _batch(name: str, settings: BatchSettings, context: Context) -> Computing:
+    return BatchComputing(
+        name=name,
+        settings=settings,
+        installation=context.installation,
+        data=context.data,
+        clock=context.clock,
+        hosts=context.hosts,
+    )
+
+
+BATCH = Kind(
+    title="Batch cluster",
+    settings=BatchSettings,
+    opener=_batch,
+    starts=(
+        Start(
+            name="slurm",
+            title="Slurm cluster",
+            sentence="Tasks are jobs; the login node is reached by SSH, and nothing is installed by root.",
+            settings={"scheduler": "slurm", "folder": "~/.specola", "home": "~/specola-home"},
+            own=True,
+        ),
+        Start(
+            name="host",
+            title="Host without an engine",
+            sentence="A machine reached by SSH that has Apptainer, or Podman without root, and no scheduler.",
+            settings={"scheduler": "none", "folder": "~/.specola", "home": "~/specola-home"},
+            own=True,
+        ),
+    ),
+    own=not_a_persons,
+)
 ENGINE = Kind(
     title="Container engine",
     settings=EngineSettings,
@@ -107,9 +159,10 @@ ENGINE = Kind(
         Start(name="here", title="Container engine here", sentence="Docker or Podman on the platform's own machine."),
     ),
 )
-MEMORY = Kind(title="In memory", settings=MemorySettings, opener=_memory)
+# It touches nothing of the platform's, so anybody may have one.
+MEMORY = Kind(title="In memory", settings=MemorySettings, opener=_memory, own=lambda _settings: "")
 
-KINDS: Mapping[str, Kind[Any]] = {"engine": ENGINE, "memory": MEMORY}
+KINDS: Mapping[str, Kind[Any]] = {"batch": BATCH, "engine": ENGINE, "memory": MEMORY}
 
 
 def open_computing(kind: str, *, name: str, settings: Mapping[str, Any], context: Context) -> Computing:

@@ -8,7 +8,7 @@ from typing import Any
 
 from specola.domain.errors import StateError
 from specola.domain.placement import Forecast, Placement
-from specola.domain.software import Release, Resources
+from specola.domain.software import HomeAccess, Release, Resources
 
 __all__ = [
     "FINAL",
@@ -126,6 +126,7 @@ class Wish:
     gpus: int | None = None
     gpu_model: str | None = None
     placement: Placement = field(default_factory=Placement)
+    home: HomeAccess | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, str] = field(default_factory=dict)
 
@@ -179,6 +180,7 @@ class Task:
     seen: datetime | None = None
     unseen_since: datetime | None = None
     again_of: TaskId | None = None
+    account: str | None = None
     raw: str = ""
     node: str = ""
     forecast: Forecast | None = None

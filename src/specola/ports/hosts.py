@@ -52,8 +52,8 @@ class Host(Protocol):
     async def open(self, command: Sequence[str]) -> Stream:
         """Start a command and return its input and output as one stream; closing it hangs up."""
 
-    async def connect(self, where: str | int) -> Stream:
-        """Connect to a Unix socket by its path, or to a TCP port of the machine's own loopback.
+    async def connect(self, where: str | int | tuple[str, int]) -> Stream:
+        """Connect to a Unix socket by its path, to a TCP port of the machine's own loopback, or to an address that it reaches.
 
         Raises
         ------

@@ -10,7 +10,7 @@ from specola.domain.durations import format_duration, parse_duration
 from specola.domain.errors import InvalidError, LimitError, NotOfferedError, SpecolaError
 from specola.domain.placement import Placement
 from specola.domain.sizes import parse_size
-from specola.domain.software import Resources
+from specola.domain.software import HomeAccess, Resources
 from specola.domain.task import Wish
 
 __all__ = ["Filled", "queue_values", "read_form", "read_pairs", "read_wish", "write_pairs"]
@@ -63,6 +63,7 @@ def read_wish(form: Filled, *, software: str | None = None, again_of: str | None
         cpus=_cpus(form["cpus"].strip()),
         memory=_size("memory", form["memory"].strip()),
         shm=_size("shm", form["shm"].strip()),
+        home=_home(form["home"]),
         gpus=_gpus(form["gpus"].strip()),
         gpu_model=form["gpu_model"].strip() if "gpu_model" in form.values else None,
         placement=Placement(
@@ -120,6 +121,18 @@ def _cpus(text: str) -> float | None:
         return float(text.replace(",", "."))
     except ValueError as error:
         raise InvalidError(f"“{text[:40]}” is not a number of CPUs.", hint="Write 2 or 0.5.", field="cpus") from error
+
+
+def _home(text: str) -> HomeAccess | None:
+    if not text:
+        return None
+    try:
+        return HomeAccess(text)
+    except ValueError as error:
+        hint = f"Choose one of {', '.join(HomeAccess)}."
+        raise InvalidError(
+            f"“{text[:40]}” is nothing that can be done with a home.", hint=hint, field="home"
+        ) from error
 
 
 def _size(name: str, text: str) -> int | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from specola.domain.account_link import Proof
 from specola.domain.computing import Usage
 from specola.domain.connection import ConnectionKind
 from specola.domain.durations import format_duration
@@ -17,7 +18,7 @@ from specola.domain.task import TaskState
 from specola.services.offered import Offered
 from specola.web import charts
 
-__all__ = ["FILTERS", "duration", "memory", "state_word", "transfer"]
+__all__ = ["FILTERS", "PROOF_WORDS", "duration", "memory", "state_word", "transfer"]
 
 HUES = 10
 STATE_WORDS: Mapping[TaskState, str] = {
@@ -50,6 +51,11 @@ KIND_WORDS: Mapping[ConnectionKind, str] = {
     ConnectionKind.SSH: "SSH",
     ConnectionKind.SFTP: "files by SSH",
     ConnectionKind.FORWARD: "TCP by SSH",
+}
+PROOF_WORDS: Mapping[Proof, str] = {
+    Proof.ENTERED: "entered by an administrator",
+    Proof.KEY: "proven by its key",
+    Proof.CHALLENGE: "proven by words in its home",
 }
 REFUSALS: Mapping[str, str] = {
     "sign_in": "unknown or ended sign-in",

@@ -12,18 +12,32 @@ import aiohttp
 from aiodocker import Docker
 from aiodocker.exceptions import DockerError
 
+from specola.computing.engine.carrying import CarriedTransport, StreamConnector, Way
+
 __all__ = ["Connection", "Engine"]
 
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 CONNECT = 5.0
 HEAD = 64 * 1024
+KEEP = 60.0
+# Whom a request names that goes by a way of its own.
+ANYWHERE = "http://engine"
 
 
 class Engine:
-    """One engine's API. Connects when first asked, so that it can be made before there is an event loop."""
+    """One engine's API. Connects when first asked, so that it can be made before there is an event loop.
 
-    def __init__(self, address: str) -> None:
+    Parameters
+    ----------
+    address
+        `unix://PATH`, `tcp://HOST:PORT`, or with a way whatever names the engine.
+    way
+        How it is connected to where that is not by its address.
+    """
+
+    def __init__(self, address: str, *, way: Way | None = None) -> None:
         self.address = address
+        self._way = way
         self._docker: Docker | None = None
         self._session: aiohttp.ClientSession | None = None
 
@@ -31,7 +45,7 @@ class Engine:
     def docker(self) -> Docker:
         """The client for questions and orders."""
         if self._docker is None:
-            self._docker = Docker(self.address, session=self._open())
+            self._docker = Docker(self.address if self._way is None else ANYWHERE, session=self._open())
         return self._docker
 
     async def close(self) -> None:
@@ -70,6 +84,19 @@ class Engine:
             if answer.status >= 400:
                 raise DockerError(answer.status, await _message(answer))
 
+    async def make_volume(self, name: str, labels: Mapping[str, str]) -> None:
+        """Make a volume, or find it made."""
+        body = {"Name": name, "Labels": dict(labels)}
+        async with self._open().post(f"{await self._base()}/volumes/create", json=body) as answer:
+            if answer.status >= 400:
+                raise DockerError(answer.status, await _message(answer))
+
+    async def remove_volume(self, name: str) -> None:
+        """Remove a volume with all that is in it."""
+        async with self._open().delete(f"{await self._base()}/volumes/{name}") as answer:
+            if answer.status >= 400:
+                raise DockerError(answer.status, await _message(answer))
+
     async def load(self, archive: bytes) -> None:
         """Load an image from the format of `docker save`; what went wrong may stand in a good answer."""
         headers = {"Content-Type": "application/x-tar"}
@@ -83,7 +110,8 @@ class Engine:
     async def hijack(self, path: str, body: Mapping[str, Any]) -> Connection:
         """Post `body`, and take over the connection, whose halves can then be ended one by one."""
         await self._base()
-        reader, writer = await asyncio.wait_for(self._connect(), CONNECT)
+        # A way has a limit of its own.
+        reader, writer = await asyncio.wait_for(self._connect(), CONNECT if self._way is None else None)
         try:
             payload = json.dumps(body).encode()
             lines = (
@@ -106,7 +134,9 @@ class Engine:
         if self._session is None:
             connector: aiohttp.BaseConnector
             # No limit: every stream of logs and events holds a connection of its own.
-            if self.address.startswith("unix://"):
+            if self._way is not None:
+                connector = StreamConnector(self._way, keep=KEEP)
+            elif self.address.startswith("unix://"):
                 connector = aiohttp.UnixConnector(self.address.removeprefix("unix://"), limit=0)
             else:
                 connector = aiohttp.TCPConnector(limit=0)
@@ -120,6 +150,11 @@ class Engine:
         return f"{self.docker.docker_host}/{self.docker.api_version}"
 
     async def _connect(self) -> Connection:
+        if self._way is not None:
+            reader = asyncio.StreamReader(limit=HEAD)
+            protocol = asyncio.StreamReaderProtocol(reader)
+            transport = CarriedTransport(await self._way(), protocol)
+            return reader, asyncio.StreamWriter(transport, protocol, reader, asyncio.get_running_loop())
         if self.address.startswith("unix://"):
             return await asyncio.open_unix_connection(self.address.removeprefix("unix://"), limit=HEAD)
         parts = urlsplit(self.address)

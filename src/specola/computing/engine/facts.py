@@ -1,5 +1,6 @@
 """What an engine is: product, size, rootless or not, what it lacks; and the findings a probe makes of it."""
 
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,15 +8,26 @@ from pathlib import Path
 from typing import Any
 
 from specola.computing.engine.config import EngineSettings
-from specola.computing.engine.fileserver import FileServer, readable
 from specola.computing.engine.firewall import Firewall
-from specola.computing.engine.images import architecture
+from specola.computing.inside.fileserver import FileServer, readable
+from specola.computing.registries.facts import architecture
 from specola.domain.computing import Capability, Finding, Probe
 
 __all__ = ["Facts", "findings"]
 
 PODMAN = "Podman Engine"
 GIB = 1024**3
+ALWAYS = frozenset(
+    {
+        Capability.LOGS,
+        Capability.USAGE,
+        Capability.WATCH,
+        Capability.IMAGES,
+        Capability.PORTS,
+        Capability.HOMES,
+        Capability.SCRATCH,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +77,10 @@ class Facts:
             and not settings.leave_host_reachable_from_tasks
         )
 
+    def takes_folders(self, settings: EngineSettings) -> bool:
+        """Tell whether homes are folders of this machine: the engine sees them, and this process gives them their owners."""
+        return settings.is_local and not self.rootless and os.geteuid() == 0
+
     def probe(
         self, settings: EngineSettings, firewall: Firewall, *, neighbours: Sequence[str] = (), complaint: str = ""
     ) -> Probe:
@@ -77,13 +93,13 @@ class Facts:
         complaint
             What the engine said when it did not run a trial container.
         """
-        abilities = {Capability.LOGS, Capability.USAGE, Capability.WATCH, Capability.IMAGES, Capability.PORTS}
+        abilities = set(ALWAYS)
         if readable(settings.helper):
             abilities |= {Capability.EXECUTE, Capability.TERMINAL}
             if FileServer(settings.file_server).is_there:
                 abilities.add(Capability.FILES)
         if settings.is_local and not self.rootless:
-            abilities |= {Capability.HOMES, Capability.DIRECT_TCP}
+            abilities.add(Capability.DIRECT_TCP)
         if self.protects(settings, firewall):
             abilities.add(Capability.ISOLATION)
         return Probe(
@@ -143,7 +159,7 @@ def _protection(facts: Facts, settings: EngineSettings, firewall: Firewall) -> l
         return [
             Finding(
                 code="rootless",
-                sentence="This engine runs without root: tasks' ports are reachable by all users of this host, and homes are not mounted.",
+                sentence="This engine runs without root: tasks' ports are reachable by all users of its host.",
                 hint="Use a rootful engine where people share the host.",
                 serious=True,
             )

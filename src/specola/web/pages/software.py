@@ -123,6 +123,7 @@ def defaults(release: Release) -> Filled:
         "cpus": f"{release.resources.cpus:g}",
         "memory": format_size(release.resources.memory),
         "shm": format_size(release.resources.shm),
+        "home": "",
         **queue_values(release.resources, Placement()),
         "environment": "",
     }

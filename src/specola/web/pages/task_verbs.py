@@ -111,6 +111,7 @@ def _options_of(task: Task) -> Filled:
         "cpus": f"{task.resources.cpus:g}",
         "memory": format_size(task.resources.memory),
         "shm": format_size(task.resources.shm),
+        "home": "",
         **queue_values(task.resources, task.placement),
         "environment": write_pairs(task.environment),
     }
