@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from specola.clock import Clock
+from specola.connector.identities import ConnectorIdentities
 from specola.domain.errors import ComputingUnreachableError
 from specola.hosts.config import HostSettings, Identity
 from specola.hosts.local import LocalHost
-from specola.hosts.nobody import NoIdentities
 from specola.hosts.registered import RegisteredHosts
 from specola.ports.computing import Stream
 from tests.support.harness import short_folder
@@ -142,6 +143,8 @@ async def test_a_record_names_it(folder: Path) -> None:
     async def settings(_computing: str) -> HostSettings:
         return HostSettings(address="localhost", identity=Identity.LOCAL)
 
-    hosts = RegisteredHosts(settings, NoIdentities(), local_user=USER)
+    # Nobody is asked for what opens the platform's own account.
+    identities = ConnectorIdentities(Path("/nowhere.sock"), Path("/nowhere.sock"), clock=Clock())
+    hosts = RegisteredHosts(settings, identities, local_user=USER)
     assert await hosts.accounts("here") == (USER,)
     assert (await hosts.host("here", USER).run(["id", "-un"])).text == f"{USER}\n"

@@ -15,13 +15,14 @@ from typing import TypeVar
 from specola.domain.errors import ComputingUnreachableError
 from specola.hosts.limits import CHUNK, ERRORS_KEPT, KILLED, MOST_OUTPUT
 from specola.ports.computing import Stream
-from specola.ports.hosts import Finished
+from specola.ports.hosts import Finished, Where
 from specola.privileges import account_of, files_as
 from specola.threads import in_thread
 
 __all__ = ["LocalHost"]
 
 T = TypeVar("T")
+HERE = "127.0.0.1"
 CLOSED = 0o700
 HANG_UP_SECONDS = 2.0
 CONNECT_SECONDS = 10.0
@@ -67,13 +68,12 @@ class LocalHost:
         process = await self._start(command, errors=asyncio.subprocess.DEVNULL)
         return _Local(*_pipes(process), process)
 
-    async def connect(self, where: str | int | tuple[str, int]) -> Stream:
+    async def connect(self, where: Where) -> Stream:
         """See `Host.connect`."""
         try:
-            if isinstance(where, int):
-                return _Local(*await asyncio.open_connection("127.0.0.1", where))
-            if isinstance(where, tuple):
-                return _Local(*await asyncio.open_connection(*where))
+            if not isinstance(where, str):
+                address, port = (HERE, where) if isinstance(where, int) else where
+                return _Local(*await asyncio.open_connection(address, port))
             connected = await self._as_account(lambda: _connected(self._path(where)))
             return _Local(*await asyncio.open_unix_connection(sock=connected))
         except OSError as error:

@@ -4,6 +4,8 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from specola.ports.hosts import Where
+
 __all__ = ["QUESTION", "Accounts", "Beyond", "Connect", "Open", "Question", "Read", "Run", "Write"]
 
 
@@ -34,10 +36,10 @@ class Open(_OfAccount):
 
 
 class Connect(_OfAccount):
-    """Connect to a socket or port there; its bytes follow as frames."""
+    """Connect to a socket, a port there, or an address that it reaches; its bytes follow as frames."""
 
     do: Literal["connect"] = "connect"
-    where: str | int | tuple[str, int]
+    where: Where
 
 
 class Beyond(_OfAccount):

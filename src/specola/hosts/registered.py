@@ -20,7 +20,7 @@ from specola.hosts.local import LocalHost
 from specola.hosts.pool import IDLE_SECONDS
 from specola.hosts.ssh import SshHost
 from specola.ports.computing import Stream
-from specola.ports.hosts import Finished, Host, Identities
+from specola.ports.hosts import Finished, Host, Identities, Where
 
 __all__ = ["RegisteredHosts"]
 
@@ -181,7 +181,7 @@ class _Registered:
     async def open(self, command: Sequence[str]) -> Stream:
         return await (await self._now()).open(command)
 
-    async def connect(self, where: str | int | tuple[str, int]) -> Stream:
+    async def connect(self, where: Where) -> Stream:
         return await (await self._now()).connect(where)
 
     async def beyond(self, machine: str, where: str | int) -> Stream:

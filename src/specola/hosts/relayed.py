@@ -12,7 +12,7 @@ from specola.domain.errors import ComputingUnreachableError, ConnectorUnreachabl
 from specola.hosts.framed import Framed
 from specola.hosts.questions import Accounts, Beyond, Connect, Open, Question, Read, Run, Write
 from specola.ports.computing import Stream
-from specola.ports.hosts import Finished, Host
+from specola.ports.hosts import Finished, Host, Where
 from specola.problems import raised
 
 __all__ = ["RelayedHosts"]
@@ -128,7 +128,7 @@ class _Relayed:
         with self._border():
             return await self._hosts.stream(Open(**self._of, command=tuple(command)))
 
-    async def connect(self, where: str | int | tuple[str, int]) -> Stream:
+    async def connect(self, where: Where) -> Stream:
         with self._border():
             return await self._hosts.stream(Connect(**self._of, where=where))
 

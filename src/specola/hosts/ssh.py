@@ -18,7 +18,7 @@ from specola.hosts.limits import CHUNK, MOST_OUTPUT
 from specola.hosts.pool import Pool
 from specola.hosts.sftp import Files
 from specola.ports.computing import Stream
-from specola.ports.hosts import Finished
+from specola.ports.hosts import Finished, Where
 
 __all__ = ["Dial", "SshHost"]
 
@@ -81,7 +81,7 @@ class SshHost:
         channel, _ = await self._started(command, lasting=True)
         return channel
 
-    async def connect(self, where: str | int | tuple[str, int]) -> Stream:
+    async def connect(self, where: Where) -> Stream:
         """See `Host.connect`."""
         return await self._connected(self._pool, await self._absolute(where))
 
@@ -173,14 +173,13 @@ class SshHost:
             raise ComputingUnreachableError(self.computing, f"it did not say how “{name}” ended")
         return Finished(code=channel.code, output=b"".join(kept), errors=bytes(channel.errors))
 
-    async def _connected(self, pool: Pool, where: str | int | tuple[str, int]) -> Stream:
+    async def _connected(self, pool: Pool, where: Where) -> Stream:
         async def opening(connection: asyncssh.SSHClientConnection, channel: Channel) -> None:
-            if isinstance(where, tuple):
-                await connection.create_connection(lambda: channel, *where, encoding=None)
-            elif isinstance(where, int):
-                await connection.create_connection(lambda: channel, HERE, where, encoding=None)
-            else:
+            if isinstance(where, str):
                 await connection.create_unix_connection(lambda: channel, where, encoding=None)
+            else:
+                address, port = (HERE, where) if isinstance(where, int) else where
+                await connection.create_connection(lambda: channel, address, port, encoding=None)
 
         try:
             async with asyncio.timeout(self._patience.connect + self._patience.enter):
@@ -203,7 +202,7 @@ class SshHost:
         dialled.on_loss(slot.release)
         return dialled
 
-    async def _absolute(self, where: str | int | tuple[str, int]) -> str | int | tuple[str, int]:
+    async def _absolute(self, where: Where) -> Where:
         """Return a socket's path as its server needs it, which knows no `~`."""
         if not isinstance(where, str) or not where.startswith("~/"):
             return where

@@ -35,7 +35,7 @@ def observed(pod: Mapping[str, Any], *, now: datetime, direct: bool) -> Observat
     metadata, status = pod["metadata"], pod.get("status") or {}
     notes = metadata.get("annotations") or {}
     task = _container(status.get("containerStatuses"), CONTAINER)
-    started = moment((((task.get("state") or {}).get("running") or {})).get("startedAt"))
+    started = moment(((task.get("state") or {}).get("running") or {}).get("startedAt"))
     phase, code, reason, sentence, ended = _state(pod, task, now=now)
     if over := (task.get("state") or {}).get("terminated"):
         started = moment(over.get("startedAt"))

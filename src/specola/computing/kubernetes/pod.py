@@ -139,9 +139,7 @@ def pod_body(launch: Launch, plan: Plan, names: Names, settings: KubernetesSetti
         "volumes": list(_volumes(launch, place, settings)),
         "imagePullSecrets": [{"name": one} for one in settings.pull_secrets],
         "nodeSelector": {"kubernetes.io/os": "linux", **selector},
-        "tolerations": [
-            dict(one) for one in (*settings.tolerations, *(partition.tolerations if partition else ()))
-        ],
+        "tolerations": [dict(one) for one in (*settings.tolerations, *(partition.tolerations if partition else ()))],
     }
     if plan.architecture:
         spec["nodeSelector"]["kubernetes.io/arch"] = plan.architecture
