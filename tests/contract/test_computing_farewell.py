@@ -49,7 +49,7 @@ async def test_a_line_is_shown_on_the_terminals_of_a_task(place: Place) -> None:
     await place.computing.tell(handle, "It ends in 5 minutes.")
     shown = b""
     async with asyncio.timeout(20):
-        while b"*** It ends in 5 minutes. ***" not in shown:
+        while b"[specola] It ends in 5 minutes." not in shown:
             _, data = await shell.read()
             assert data
             shown += data

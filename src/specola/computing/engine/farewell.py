@@ -21,7 +21,7 @@ PRE_STOP = "org.specola.pre-stop"
 PATIENCE = 5.0
 # Each terminal is written to by a process of its own: one whose output is held (Ctrl-S) holds up no other.
 WRITE = (
-    'for one in /dev/pts/[0-9]*; do [ -w "$one" ] && printf "\\r\\n\\007*** %s ***\\r\\n" "$1" > "$one" & done; wait'
+    'for one in /dev/pts/[0-9]*; do [ -w "$one" ] && printf "\\r\\n\\007[specola] %s\\r\\n" "$1" > "$one" & done; wait'
 )
 
 

@@ -98,7 +98,7 @@ class MemoryCommand:
     async def show(self, text: str) -> None:
         """Write a line on its terminal, if it has one, as wall(1) does."""
         if self._inside.size is not None:
-            await self._inside.write(f"\n*** {text} ***\n".encode())
+            await self._inside.write(f"\n[specola] {text}\n".encode())
 
     async def cut(self, code: int) -> None:
         """End it with a code, unless it has ended."""
