@@ -122,7 +122,7 @@ async def test_a_task_in_the_queue_says_why_on_each_page_and_then_when_it_ends(
     pages: Pages, browser: httpx.AsyncClient
 ) -> None:
     task, handle = await queued(pages)
-    wanted = ("Others in the queue come first.", "In the queue", "Expected to start in 3 h 0 min", "as the scheduler")
+    wanted = ("Others in the queue come first.", "In the queue", "Should start in 3 h 0 min", "as the scheduler")
     said = text_of(await browser.get(f"/tasks/{task.id}"))
     for words in (*wanted, "PENDING (Priority)"):
         assert words in said, words
