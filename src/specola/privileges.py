@@ -3,6 +3,7 @@
 import ctypes
 import os
 import pwd
+import resource
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,10 +11,11 @@ from pathlib import Path
 
 from specola.domain.errors import UserMissingError
 
-__all__ = ["account_of", "drop_to", "files_as", "hand_over"]
+__all__ = ["account_of", "close_memory", "drop_to", "files_as", "hand_over"]
 
 PR_SET_PDEATHSIG = 1
 PR_GET_PDEATHSIG = 2
+PR_SET_DUMPABLE = 4
 
 
 def account_of(user: str) -> pwd.struct_passwd:
@@ -47,6 +49,12 @@ def drop_to(user: str) -> None:
         _ = _libc().prctl(PR_SET_PDEATHSIG, dies_with_parent, 0, 0, 0)
         if os.getppid() != parent:
             os.kill(os.getpid(), dies_with_parent)
+
+
+def close_memory() -> None:
+    """Let no other process of the same user read this one's memory or trace it, and leave no core file behind."""
+    _ = _libc().prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def _parent_death_signal() -> int:

@@ -2,14 +2,18 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from lab import sshhost
+from lab.registry import Registry
+from lab.slurm import Slurm
 from lab.sshhost import SshHosts
 from specola.hosts.config import Identity
+from tests.support.batch import BatchPlace, HostPlace, SlurmPlace, cluster, images, reaching
 from tests.support.engines import (  # noqa: F401 -- fixtures are found by their names
     PrivateEngine,
     docker_engine,
@@ -25,12 +29,17 @@ ENGINES = [
     pytest.param("podman", marks=pytest.mark.containers),
     pytest.param("docker", marks=pytest.mark.containers),
 ]
+BATCH = [
+    pytest.param(name, marks=[pytest.mark.containers, pytest.mark.slow])
+    for name in ("slurm-apptainer", "slurm-podman", "no-engine")
+]
 # Podman of root on a host that is reached directly; Podman without root on one that is reached through that one.
 REMOTE = [
     pytest.param("ssh", marks=[pytest.mark.containers, pytest.mark.slow]),
     pytest.param("jump", marks=[pytest.mark.containers, pytest.mark.slow]),
 ]
 # Two engines on one host have two pools.
+ENGINE_NAMES = ("podman", "docker", "ssh", "jump")
 POOLS = {"podman": "10.214.0.0/17", "docker": "10.214.128.0/17"}
 
 
@@ -44,6 +53,33 @@ def ssh_lab() -> Iterator[SshHosts]:
 def engine_place(name: str, engine: PrivateEngine, folder: Path) -> EnginePlace:
     """Return a place on a private engine."""
     return EnginePlace.at(context(folder), name=name, url=engine.url, pool=POOLS[name])
+
+
+@pytest.fixture(scope="session")
+def lab_cluster() -> Iterator[Slurm]:
+    """The lab's Slurm cluster."""
+    with cluster() as place:
+        yield place
+
+
+@pytest.fixture(scope="session")
+def lab_images() -> Iterator[Registry]:
+    """The lab's registry, with the test images."""
+    with images() as place:
+        yield place
+
+
+async def batch_place(request: pytest.FixtureRequest, name: str, folder: Path, stack: AsyncExitStack) -> BatchPlace:
+    """Return a place where tasks are batch jobs."""
+    registry, whole = request.getfixturevalue("lab_images"), context(folder)
+    if name == "no-engine":
+        host = request.getfixturevalue("ssh_lab")
+        hosts = await stack.enter_async_context(reaching(host.keys, host.inner, through=host.front))
+        return HostPlace(replace(whole, hosts=hosts), lab=host, registry=registry)
+    lab = request.getfixturevalue("lab_cluster")
+    hosts = await stack.enter_async_context(reaching(lab.keys, lab.login))
+    runtime = name.removeprefix("slurm-")
+    return SlurmPlace(replace(whole, hosts=hosts), lab=lab, registry=registry, runtime=runtime)
 
 
 @asynccontextmanager
@@ -72,7 +108,7 @@ async def remote_place(name: str, lab: SshHosts, folder: Path) -> AsyncIterator[
 
 @asynccontextmanager
 async def placed(request: pytest.FixtureRequest, folder: Path) -> AsyncIterator[EnginePlace]:
-    """Have the place that a fixture's parameter names while the body runs."""
+    """Have the engine that a fixture's parameter names while the body runs."""
     name: str = request.param
     if name in POOLS:
         one = engine_place(name, request.getfixturevalue(f"{name}_engine"), folder)
@@ -85,18 +121,19 @@ async def placed(request: pytest.FixtureRequest, folder: Path) -> AsyncIterator[
             yield remote
 
 
-@pytest.fixture(params=["memory", *ENGINES, *REMOTE])
-async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Place]:
+@pytest.fixture(params=["memory", *ENGINES, *REMOTE, *BATCH])
+async def place(request: pytest.FixtureRequest, tmp_path: Path, anyio_backend: str) -> AsyncIterator[Place]:
     """Each kind of computing in turn; what a test leaves there is removed."""
-    if request.param == "memory":
-        memory = MemoryPlace(context(tmp_path))
+    name: str = request.param
+    async with AsyncExitStack() as stack:
+        if name in ENGINE_NAMES:
+            yield await stack.enter_async_context(placed(request, tmp_path))
+            return
+        one = MemoryPlace(context(tmp_path)) if name == "memory" else await batch_place(request, name, tmp_path, stack)
         try:
-            yield memory
-        finally:
-            await memory.close()
-    else:
-        async with placed(request, tmp_path) as one:
             yield one
+        finally:
+            await one.close()
 
 
 @pytest.fixture(params=ENGINES)

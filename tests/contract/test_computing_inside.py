@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from specola.computing.engine.names import FILES, GUARD
+from specola.computing.inside.paths import FILES, GUARD
 from specola.domain.computing import Capability, HomeMount, Terminal, shell_command
 from specola.domain.errors import TaskNotRunningError
 from specola.domain.software import RunsAs

@@ -20,7 +20,7 @@ from tests.support.hosts import authority_of, connected, pinned, settings_of
 from tests.support.places import until
 from tests.support.relay import carry
 
-pytestmark = [pytest.mark.anyio, pytest.mark.containers]
+pytestmark = [pytest.mark.anyio, pytest.mark.lab]
 
 
 def new_key(folder: Path, name: str, *kind: str) -> Path:

@@ -11,7 +11,7 @@ from specola.domain.errors import AccountRefusedError, ComputingUnreachableError
 from specola.ports.computing import Stream
 from tests.support.hosts import LabHosts
 
-pytestmark = [pytest.mark.anyio, pytest.mark.containers]
+pytestmark = [pytest.mark.anyio, pytest.mark.lab]
 
 ODD = ("a b", "it's", '$HOME `id` "q"', "new\nline", "é!", "\\n\\0", "*", "", "~", "-n", "%s", "a;b|c&d", "\t")
 

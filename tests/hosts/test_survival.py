@@ -20,7 +20,7 @@ from tests.support.hosts import LabHosts, authority_of, connected, served, setti
 from tests.support.lab import own_ground
 from tests.support.places import until
 
-pytestmark = [pytest.mark.anyio, pytest.mark.containers, pytest.mark.slow]
+pytestmark = [pytest.mark.anyio, pytest.mark.lab, pytest.mark.slow]
 
 # A machine that is off answers nothing at all.
 SHORT = Patience(connect=2.0, enter=5.0, start=10.0, answer=1.0)

@@ -107,10 +107,14 @@ async def until(look: Callable[[], Awaitable[bool]], *, seconds: float = 20.0) -
 
 
 class Place(ABC):
-    """One computing, and everything around it that the contract suite needs."""
+    """One computing, and everything around it that the contract suite needs.
 
-    tells_addresses: ClassVar[bool] = True
-    """Whether this machine reaches tasks by addresses that the computing tells; else `dial` is the way."""
+    `tells_addresses`: what runs there is reached at addresses as well as by `dial`. `keeps_images`: it can be seen that an
+    image is there already.
+    """
+
+    tells_addresses = True
+    keeps_images = True
 
     def __init__(self, context: Context) -> None:
         self.context = context

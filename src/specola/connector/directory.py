@@ -1,14 +1,16 @@
 """What the connector knows: every computing, opened, and every task with something on one."""
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
+from specola.connector.trials import named_as_recorded, trial_name
 from specola.domain.computing import Handle
-from specola.domain.errors import ConnectorUnreachableError, InvalidError, MissingError
+from specola.domain.errors import ConnectorUnreachableError, InvalidError, MissingError, SpecolaError
 from specola.domain.task import TaskId
 from specola.ports.computing import Computing
 
@@ -42,7 +44,10 @@ class Directory:
 
     def __init__(self, opener: Opener) -> None:
         self._opener = opener
+        self._forgetting: list[Callable[[str], None]] = []
         self._records: dict[str, tuple[str, Mapping[str, Any]]] = {}
+        self._trials: dict[str, Mapping[str, Any]] = {}
+        self._tried = 0
         self._computings: dict[str, Computing] = {}
         self._ways: dict[TaskId, Way] = {}
         self._complete = asyncio.Event()
@@ -80,6 +85,8 @@ class Directory:
         MissingError
             There is none of that name.
         """
+        if name in self._trials:
+            return self._trials[name]
         await self._told()
         if name not in self._records:
             raise MissingError("computing", name)
@@ -122,6 +129,46 @@ class Directory:
         if before is not None:
             await before.close()
 
+    @asynccontextmanager
+    async def trial(self, name: str, kind: str, settings: Mapping[str, Any]) -> AsyncIterator[Computing]:
+        """Open a computing for the body, beside the known ones and beside the one that has its name.
+
+        Raises
+        ------
+        InvalidError
+            There is no such kind, or a setting is wrong.
+        """
+        self._tried += 1
+        trial = trial_name(name, self._tried)
+        self._trials[trial] = settings
+        try:
+            place = self._opener(trial, kind, settings)
+            try:
+                yield place
+            finally:
+                await place.close()
+        except SpecolaError as error:
+            raise named_as_recorded(error, trial) from error
+        finally:
+            del self._trials[trial]
+            self._forget(trial)
+
+    def on_forgetting(self, tell: Callable[[str], None]) -> None:
+        """Have `tell` called with the name of each computing that is no longer asked."""
+        self._forgetting.append(tell)
+
+    def _forget(self, name: str) -> None:
+        for tell in self._forgetting:
+            tell(name)
+
+    async def drop_computing(self, name: str) -> None:
+        """Forget a computing; silent if it is not known."""
+        self._records.pop(name, None)
+        computing = self._computings.pop(name, None)
+        if computing is not None:
+            await computing.close()
+        self._forget(name)
+
     async def add_way(self, way: Way) -> None:
         """Add or renew a task."""
         async with self._changed:
@@ -140,10 +187,7 @@ class Directory:
             self._ways = {task: way for task, way in self._ways.items() if task in tasks}
             self._changed.notify_all()
         for name in set(self._records) - set(computings):
-            del self._records[name]
-            computing = self._computings.pop(name, None)
-            if computing is not None:
-                await computing.close()
+            await self.drop_computing(name)
         self.snapshots += 1
         self._complete.set()
 

@@ -13,9 +13,12 @@ from specola.computing.kinds import Context, open_computing
 from specola.config import Settings
 from specola.connector.direct import DirectConnector
 from specola.connector.directory import Directory
+from specola.connector.ended_accounts import EndedAccounts
 from specola.connector.follower import Follower
 from specola.connector.host_records import host_of
 from specola.connector.hosts_server import BUFFER as HOSTS_BUFFER, HostsServer
+from specola.connector.identities import ConnectorIdentities
+from specola.connector.proving import Prover
 from specola.connector.records import records_at, report
 from specola.connector.relay import Relays
 from specola.connector.sampler import Sampler
@@ -25,20 +28,17 @@ from specola.connector.ssh.main import serve_ssh
 from specola.connector.telling import telling_found
 from specola.connector.terminal import Sessions, TerminalServer
 from specola.connector.terminal.server import HEAD_BYTES
+from specola.connector.trials import TrialIdentities
 from specola.domain.software import TERMINAL
-from specola.hosts.nobody import NoIdentities
 from specola.hosts.registered import RegisteredHosts
 from specola.installation import computing_context
 from specola.lifetime import asked_to_end
 from specola.listening import bind, listener
-from specola.ports.hosts import Identities
 
 __all__ = ["run", "serve"]
 
 
-async def serve(
-    settings: Settings, *, context: Context, stop: asyncio.Event, identities: Identities | None = None
-) -> None:
+async def serve(settings: Settings, *, context: Context, stop: asyncio.Event) -> None:
     """Serve until `stop` is set.
 
     Parameters
@@ -47,11 +47,12 @@ async def serve(
         What the computings of the installation share, beside hosts: the connections to them are held here.
     stop
         Ends the process.
-    identities
-        What opens accounts on hosts; None: no account is anybody's.
     """
     directory = Directory(lambda name, kind, values: open_computing(kind, name=name, settings=values, context=shared))
-    hosts = RegisteredHosts(partial(host_of, directory), identities or NoIdentities(), local_user=settings.run_as)
+    identities = ConnectorIdentities(settings.internal_socket, settings.signer_socket, clock=context.clock)
+    known = TrialIdentities(identities)
+    hosts = RegisteredHosts(partial(host_of, directory), known, local_user=settings.run_as)
+    directory.on_forgetting(hosts.forget)
     shared = replace(context, hosts=hosts)
     questions = HostsServer(hosts)
     sampler = Sampler(directory)
@@ -60,9 +61,11 @@ async def serve(
     terminals = TerminalServer(
         Sessions(directory, context.clock), used=lambda task, person: records.note_use(task, TERMINAL.name, person)
     )
-    server = listener(create_app(DirectConnector(directory, sampler)))
+    prover = Prover(partial(host_of, directory), identities)
+    server = listener(create_app(DirectConnector(directory, sampler, prover)))
     parts = [
         Follower(settings.internal_socket, directory).run(),
+        EndedAccounts(settings.internal_socket, hosts).run(),
         sampler.run(),
         relays.run(),
         report(records, sampler, clock=context.clock),
@@ -94,6 +97,7 @@ async def serve(
         await records.close()
     finally:
         hosts.close()
+        await identities.close()
         await directory.close()
 
 

@@ -1,6 +1,7 @@
 """Makes one SSH connection, machine after machine, each of which shows its host key."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from specola.hosts.config import MachineSettings
 from specola.hosts.trust import Trust
 from specola.ports.hosts import SshIdentity
 
-__all__ = ["Dialled", "Patience", "dial"]
+__all__ = ["Dialled", "Patience", "dial", "reason_of"]
 
 CIPHERS = (
     "aes128-gcm@openssh.com",
@@ -252,12 +253,15 @@ async def _border(computing: str, machine: MachineSettings, account: str, visito
             computing, f"{name} could not be reached from the machine before it: {error.reason}"
         ) from error
     except (asyncssh.Error, OSError) as error:
-        raise ComputingUnreachableError(computing, f"{name}: {_reason(error)}") from error
+        raise ComputingUnreachableError(computing, f"{name}: {reason_of(error)}") from error
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """Return what went wrong with a connection, in words."""
     if isinstance(error, asyncssh.DisconnectError):
         return error.reason or type(error).__name__
+    if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error) or type(error).__name__

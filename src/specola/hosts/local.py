@@ -26,8 +26,7 @@ HERE = "127.0.0.1"
 CLOSED = 0o700
 HANG_UP_SECONDS = 2.0
 CONNECT_SECONDS = 10.0
-NOT_FOUND, NOT_ALLOWED = 127, 126
-"""What a shell ends with where a program is not there, or may not be run."""
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class LocalHost:
@@ -53,12 +52,7 @@ class LocalHost:
 
     async def run(self, command: Sequence[str], *, given: bytes = b"", seconds: float = 30.0) -> Finished:
         """See `Host.run`."""
-        try:
-            process = await self._start(command, errors=asyncio.subprocess.PIPE)
-        except FileNotFoundError as error:
-            return Finished(code=NOT_FOUND, output=b"", errors=f"{command[0]}: {error.strerror}".encode())
-        except PermissionError as error:
-            return Finished(code=NOT_ALLOWED, output=b"", errors=f"{command[0]}: {error.strerror}".encode())
+        process = await self._start(command, errors=asyncio.subprocess.PIPE)
         try:
             async with asyncio.timeout(seconds):
                 return await self._finished(process, command[0], given)
@@ -71,10 +65,7 @@ class LocalHost:
 
     async def open(self, command: Sequence[str]) -> Stream:
         """See `Host.open`."""
-        try:
-            process = await self._start(command, errors=asyncio.subprocess.DEVNULL)
-        except OSError as error:
-            raise ComputingUnreachableError(self._computing, f"{command[0]}: {error.strerror}") from error
+        process = await self._start(command, errors=asyncio.subprocess.DEVNULL)
         return _Local(*_pipes(process), process)
 
     async def connect(self, where: Where) -> Stream:
@@ -112,13 +103,16 @@ class LocalHost:
         await self._as_account(lambda: _write(self._path(path), content, mode))
 
     async def _start(self, command: Sequence[str], *, errors: int) -> asyncio.subprocess.Process:
-        argv = list(command)
+        # As by SSH: a program that is not there ends with 127 and a word about it.
+        argv = ["/bin/sh", "-c", 'exec "$@"', "sh", *command]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("SPECOLA_")}
         if self._account is not None:
             who = self._account
             become = ["setpriv", f"--reuid={who.pw_uid}", f"--regid={who.pw_gid}", "--init-groups", "--"]
             argv = [*become, *argv]
             environment |= {"HOME": who.pw_dir, "USER": who.pw_name, "LOGNAME": who.pw_name, "SHELL": "/bin/sh"}
+            # Root's own may lead to where that user cannot look.
+            environment["PATH"] = PATH
         return await asyncio.create_subprocess_exec(
             *argv,
             stdin=asyncio.subprocess.PIPE,

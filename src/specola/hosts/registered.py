@@ -107,6 +107,29 @@ class RegisteredHosts:
         """How many connections are open."""
         return sum(host.connections for host in (*self._known.values(), *self._retired))
 
+    @property
+    def open_accounts(self) -> Sequence[tuple[str, str]]:
+        """The accounts that connections are open as, each with its computing."""
+        hosts = (*self._known.values(), *self._retired)
+        return sorted({(host.computing, host.account) for host in hosts if host.connections})
+
+    def leave(self, computing: str, account: str) -> None:
+        """Close all that is open as an account on a computing's host; silent if nothing is."""
+        leaving = {host for host in (*self._known.values(), *self._retired) if host.is_of(computing, account)}
+        self._known.pop((computing, account), None)
+        self._retired = [host for host in self._retired if host not in leaving]
+        for host in leaving:
+            host.close()
+
+    def forget(self, computing: str) -> None:
+        """Close the connections to the host of a computing that is no longer asked; silent if there are none."""
+        for key in [key for key in self._known if key[0] == computing]:
+            self._known.pop(key).close()
+        for host in self._retired:
+            if host.computing == computing:
+                host.close()
+        self._stopped.pop(computing, None)
+
     def close(self) -> None:
         """Close every connection, with what goes on over it."""
         for host in (*self._known.values(), *self._retired):

@@ -102,6 +102,10 @@ class SshHost:
         """See `Host.write`."""
         await self._files.write(path, content, mode=mode)
 
+    def is_of(self, computing: str, account: str) -> bool:
+        """Tell whether it is this account's."""
+        return (self.computing, self.account) == (computing, account)
+
     def retire(self) -> None:
         """Take no more; what is open goes on to its end."""
         for pool in (self._pool, *self._beyond.values()):

@@ -35,6 +35,8 @@ def launch_of(task: Task, *, credential: str, number: int) -> Launch:
             name: fill(value, credential=credential, parameters=task.parameters) for name, value in environment.items()
         },
         resources=task.resources,
+        placement=task.placement,
+        pre_stop=release.pre_stop,
         user=release.user,
         home=_home(release, owner=task.owner, number=number),
         number=number,
@@ -42,6 +44,7 @@ def launch_of(task: Task, *, credential: str, number: int) -> Launch:
         interfaces=release.interfaces,
         credential=credential,
         scratch=release.scratch,
+        account=task.account,
     )
 
 

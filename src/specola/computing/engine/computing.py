@@ -13,30 +13,32 @@ from aiodocker.exceptions import DockerError
 
 from specola.clock import Clock
 from specola.computing.engine.api import Engine
-from specola.computing.engine.commands import Commands, FileSession
+from specola.computing.engine.commands import Commands
 from specola.computing.engine.config import EngineSettings
 from specola.computing.engine.dialling import Dialler
 from specola.computing.engine.errors import NO_CONNECTION, ContainerGoneError, NameInUseError, asking, is_missing, told
 from specola.computing.engine.facts import Facts
-from specola.computing.engine.fileserver import SERVER, FileServer
 from specola.computing.engine.firewall import Firewall
 from specola.computing.engine.frames import lines
 from specola.computing.engine.homes import Homes
 from specola.computing.engine.images import Images
 from specola.computing.engine.kernel import out_of_memory
 from specola.computing.engine.launching import Ground, Launcher
-from specola.computing.engine.locks import alone
-from specola.computing.engine.names import FILES, LOADER, TASK, Names
+from specola.computing.engine.names import TASK, Names
 from specola.computing.engine.networks import Networks, local_routes
 from specola.computing.engine.observing import Near, Sample, ended, listed, measured
 from specola.computing.engine.placing import Parcel
 from specola.computing.engine.ports import Ports
 from specola.computing.engine.quirks import Memory
-from specola.computing.engine.reach import Reach
-from specola.computing.engine.registry import Registry
 from specola.computing.engine.remote import Remote
 from specola.computing.engine.trial import run_trial
 from specola.computing.engine.volumes import Volumes
+from specola.computing.inside.files import FileSession
+from specola.computing.inside.fileserver import SERVER, FileServer
+from specola.computing.inside.paths import FILES, LOADER
+from specola.computing.locks import alone
+from specola.computing.registries.reach import Reach
+from specola.computing.registries.registry import Registry
 from specola.domain.budget import Budget
 from specola.domain.computing import (
     Handle,

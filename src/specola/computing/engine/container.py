@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from specola.computing.engine.names import ARCHITECTURE, CREDENTIAL, FOLDER, PORTS, REFERENCE, Names
+from specola.computing.engine.names import ARCHITECTURE, PORTS, REFERENCE, Names
 from specola.computing.engine.quirks import Quirks
 from specola.computing.engine.volumes import Mount
+from specola.computing.inside.paths import CREDENTIAL, FOLDER
 from specola.domain.computing import Launch
 from specola.domain.errors import LaunchError
 from specola.domain.software import RunsAs

@@ -10,12 +10,12 @@ from typing import Any
 from specola.clock import Clock
 from specola.computing.engine.api import Engine
 from specola.computing.engine.errors import ContainerGoneError
-from specola.computing.engine.names import HELPER
 from specola.computing.engine.observing import own_address, published
 from specola.computing.engine.ports import Ports
 from specola.computing.engine.remote import Remote
 from specola.computing.engine.sockets import HERE, inside, listeners
 from specola.computing.engine.stream import ExecStream
+from specola.computing.inside.paths import HELPER
 from specola.computing.tcp import SocketStream
 from specola.domain.computing import Handle
 from specola.domain.errors import ComputingUnreachableError

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from specola.computing.engine.config import EngineSettings
-from specola.computing.engine.fileserver import FileServer, readable
 from specola.computing.engine.firewall import Firewall
-from specola.computing.engine.images import architecture
 from specola.computing.engine.observing import moment
 from specola.computing.engine.placing import helper_machine
+from specola.computing.inside.fileserver import FileServer, readable
+from specola.computing.registries.facts import architecture
 from specola.domain.computing import Capability, Finding, Probe
 
 __all__ = ["Facts", "findings"]

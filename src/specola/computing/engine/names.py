@@ -1,4 +1,4 @@
-"""How the things of one installation are called and labelled on an engine, and where things are in a container."""
+"""How the things of one installation are called and labelled on an engine."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,18 +8,10 @@ from specola.domain.task import TaskId
 
 __all__ = [
     "ARCHITECTURE",
-    "CREDENTIAL",
-    "FILES",
-    "FOLDER",
-    "GUARD",
-    "HELPER",
     "HOME",
     "INSTALLATION",
-    "LOADER",
-    "LOGIN",
     "PORTS",
     "REFERENCE",
-    "RUNNER",
     "TASK",
     "Names",
 ]
@@ -30,15 +22,6 @@ HOME = "org.specola.home"
 PORTS = "org.specola.ports"
 ARCHITECTURE = "org.specola.architecture"
 REFERENCE = "org.specola.reference"
-
-FOLDER = ".specola"
-CREDENTIAL = f"/{FOLDER}/credential"
-HELPER = f"/{FOLDER}/busybox"
-RUNNER = f"/{FOLDER}/run"
-LOGIN = f"/{FOLDER}/login"
-GUARD = f"/{FOLDER}/guard"
-FILES = f"/{FOLDER}/files"
-LOADER = f"{FILES}/loader"
 
 
 @dataclass(frozen=True, slots=True)

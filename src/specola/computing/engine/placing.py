@@ -5,13 +5,12 @@ import io
 import tarfile
 from pathlib import Path
 
-from specola.computing.engine.elf import made_for
-from specola.computing.engine.fileserver import FileServer, readable
-from specola.computing.engine.names import CREDENTIAL, FILES, FOLDER, GUARD, HELPER, LOGIN, RUNNER
+from specola.computing.inside.elf import made_for
+from specola.computing.inside.fileserver import FileServer, readable
+from specola.computing.inside.paths import CREDENTIAL, FILES, FOLDER, HELPER, SCRIPTS
 
 __all__ = ["Parcel", "helper_machine"]
 
-SCRIPTS = Path(__file__).with_name("inside")
 ACCOUNTS = "/etc/passwd"
 # A tar ends with two empty blocks.
 END = bytes(2 * tarfile.BLOCKSIZE)
@@ -97,8 +96,8 @@ class Parcel:
         buffer = io.BytesIO()
         with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT) as tar:
             _add(tar, HELPER, self._helper.read_bytes(), mode=0o755)
-            for path in (RUNNER, LOGIN, GUARD):
-                _add(tar, path, (SCRIPTS / Path(path).name).read_bytes(), mode=0o755)
+            for path, script in SCRIPTS.items():
+                _add(tar, path, script.read_bytes(), mode=0o755)
             if self._parts:
                 _folder(tar, FILES)
             for name, file in self._parts.items():

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from specola.domain.errors import InvalidError
+from specola.domain.offer import WORD
 from specola.domain.reference import ImageReference
 from specola.domain.software import CAPABILITIES, TERMINAL, CredentialWay
 
@@ -17,6 +18,7 @@ __all__ = [
     "entry_name_fault",
     "environment_name_fault",
     "expect_fault",
+    "gpu_model_fault",
     "homepage_fault",
     "ignored_fault",
     "image_fault",
@@ -198,6 +200,11 @@ def command_fault(known: frozenset[str]) -> Callable[[str], str | None]:
         return placeholder(text)
 
     return check
+
+
+def gpu_model_fault(text: str) -> str | None:
+    """Check the name of a kind of GPU, which a scheduler is told."""
+    return None if WORD.fullmatch(text) else "this has to be one word, as the computing calls that GPU: a100"
 
 
 def credential_fault(way: CredentialWay, template: str) -> str | None:
