@@ -279,7 +279,7 @@ async def test_ports_are_seen_while_somebody_listens_there(place: Place) -> None
 
 async def test_unknown_image_is_told_as_such(place: Place) -> None:
     with pytest.raises(ImageUnknownError):
-        await place.launch(a_launch("localhost/nowhere/nothing:9"))
+        await place.launch(replace(place.web(), reference="localhost/nowhere/nothing:9"))
     assert isinstance(place.computing, HasImages)
     with pytest.raises(ImageUnknownError):
         await place.computing.inspect_image("localhost/nowhere/nothing:9", budget())
