@@ -9,7 +9,7 @@ import pytest
 from specola.domain.computing import Capability, LogLine, Observation, Phase
 from specola.domain.errors import ComputingUnreachableError, ImageArchitectureError, ImageUnknownError
 from specola.ports.computing import HasImages, HasLogs, HasPorts, HasUsage, Stream, Watches
-from tests.support.places import ECHO, HTTP, Place, Reports, a_launch, budget, context, until
+from tests.support.places import ECHO, HTTP, Place, Reports, budget, context, until
 
 pytestmark = pytest.mark.anyio
 
