@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from lab import registry, slurm, sshhost
+from lab import kubernetes, registry, slurm, sshhost
 from lab.ground import GROUND
 from lab.place import Condition, Status, Tells
 from lab.root import debian, prepare
@@ -49,6 +49,7 @@ PLACES: Mapping[str, Verbs] = {
     "registry": Verbs(registry.up, registry.down, registry.status),
     "sshhost": Verbs(sshhost.up, sshhost.down, sshhost.status),
     "slurm": Verbs(slurm.up, slurm.down, slurm.status),
+    "kubernetes": Verbs(kubernetes.up, kubernetes.down, kubernetes.status),
 }
 """In the order in which they are brought up."""
 

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lab.ground import REGISTRY_PORTS
-from scripts.machine import CACHE, FailedError, answers, run, say
+from scripts.machine import CACHE, FailedError, answers, has, run, say
 from scripts.setup import Need, install, programs
 
-__all__ = ["CACHED", "PEOPLE", "alone", "debian", "prepare"]
+__all__ = ["CACHED", "PEOPLE", "alone", "debian", "is_in_use", "mirror", "prepare", "refusal"]
 
 CACHED = CACHE / "lab"
 SUITE, NEWER = "trixie", "sid"
@@ -76,16 +76,26 @@ ON_HOST = (
 )
 
 
+def refusal() -> str:
+    """Return why this machine cannot have lab machines, whatever is installed; empty: it can."""
+    if os.geteuid() != 0:
+        return "Lab machines are namespaces, mounts and networks of this one: only root can make them."
+    apart = [f"--{kind}" for kind in ("mount", "uts", "ipc", "net", "pid")]
+    if has("unshare") and answers(["unshare", *apart, "--fork", "true"]) is None:
+        return "Lab machines are namespaces of this one, and it lets not even root make them."
+    return ""
+
+
 def prepare() -> None:
     """Install what lab machines need of this one, saying what and why; refuse whoever may not make them.
 
     Raises
     ------
     FailedError
-        This is not root, or something cannot be installed.
+        This machine cannot have any, or something cannot be installed.
     """
-    if os.geteuid() != 0:
-        raise FailedError("Lab machines are namespaces, mounts and networks of this one: only root can make them.")
+    if why := refusal():
+        raise FailedError(why)
     install(ON_HOST)
 
 
@@ -117,7 +127,7 @@ def debian() -> Path:
             finally:
                 shutil.rmtree(part, ignore_errors=True)
             for earlier in CACHED.glob("root-*"):
-                if earlier != root and not _is_in_use(earlier):
+                if earlier != root and not is_in_use(earlier):
                     shutil.rmtree(earlier)
     return root
 
@@ -128,7 +138,7 @@ def _version() -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
-def _is_in_use(root: Path) -> bool:
+def is_in_use(root: Path) -> bool:
     """Tell whether a machine runs on it: the first process of each holds a lock."""
     folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -140,7 +150,7 @@ def _is_in_use(root: Path) -> bool:
     return False
 
 
-def _mirror() -> str:
+def mirror() -> str:
     """Return where this machine has Debian's packages from."""
     question = ["apt-get", "indextargets", "--format", "$(REPO_URI) $(COMPONENT) $(LABEL)", "Created-By: Packages"]
     for _ in range(2):
@@ -155,7 +165,7 @@ def _mirror() -> str:
 
 def _make(root: Path) -> None:
     """Make it."""
-    mirror = _mirror()
+    source = mirror()
     packages = ",".join(package for names in PACKAGES.values() for package in names)
     options = [
         "--quiet",
@@ -167,7 +177,7 @@ def _make(root: Path) -> None:
         '--aptopt=Acquire::Check-Valid-Until "false"',
         *(f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in UNREAD),
     ]
-    sources = [f"deb {mirror} {suite} main" for suite in (SUITE, NEWER)]
+    sources = [f"deb {source} {suite} main" for suite in (SUITE, NEWER)]
     run(["mmdebstrap", *options, SUITE, root, *sources])
     for pattern in UNWANTED:
         for path in root.glob(pattern):

@@ -8,12 +8,14 @@ from datetime import timedelta
 from specola.authorities.ssh import SshAuthority
 from specola.authorities.tls import TlsAuthority
 from specola.clock import Clock
+from specola.computing.known_kinds import KnownKinds
 from specola.config import Settings
 from specola.connector.client import ConnectorClient
 from specola.identity.local import LocalPasswords
 from specola.ports.connector import Connector
 from specola.secrets import Sealer
 from specola.services.access import Access
+from specola.services.account_links import AccountLinks
 from specola.services.addresses import Addresses
 from specola.services.certificates import Certificates
 from specola.services.computings import Computings
@@ -22,10 +24,13 @@ from specola.services.endpoints import Endpoints
 from specola.services.following import Following
 from specola.services.found import Found
 from specola.services.front_door import FrontDoor
+from specola.services.groups import Groups
 from specola.services.health import Health
+from specola.services.identities import Identities
 from specola.services.keys import Keys
 from specola.services.links import Links
 from specola.services.names import Names
+from specola.services.offers import Offers
 from specola.services.people import People
 from specola.services.software import Catalogue
 from specola.services.streams import Streams
@@ -97,7 +102,10 @@ class Services:
     addresses: Addresses
     people: People
     access: Access
+    account_links: AccountLinks
+    identities: Identities
     certificates: Certificates
+    groups: Groups
     keys: Keys
     front_door: FrontDoor
     ssh_authority: SshAuthority
@@ -112,6 +120,7 @@ class Services:
     streams: Streams
     names: Names
     found: Found
+    offers: Offers
 
     @classmethod
     def of(cls, context: ProcessContext) -> "Services":
@@ -125,6 +134,9 @@ class Services:
             session_life=timedelta(hours=settings.session_hours),
         )
         catalogue = Catalogue(store=store, clock=clock, connector=connector)
+        computings = Computings(
+            store=store, clock=clock, connector=connector, kinds=KnownKinds(), sealer=context.sealer
+        )
         tasks = Tasks(
             store=store,
             clock=clock,
@@ -150,21 +162,35 @@ class Services:
                 sealer=context.sealer,
                 endpoints=Endpoints(terminals=settings.terminals_socket, streams=settings.streams),
             ),
+            account_links=_account_links(context),
+            identities=Identities(store=store, clock=clock, sealer=context.sealer, sources=settings.host_sources),
             certificates=Certificates(
                 store=store, clock=clock, authority=context.tls_authority, server=settings.tls_cert
             ),
+            groups=Groups(store=store, clock=clock),
             keys=Keys(store=store, clock=clock, authority=context.ssh_authority),
             front_door=FrontDoor(store=store, clock=clock, people=people),
             ssh_authority=context.ssh_authority,
             catalogue=catalogue,
-            computings=Computings(store=store, clock=clock, connector=connector),
+            computings=computings,
             tasks=tasks,
             connections=Connections(store=store, clock=clock, sealer=context.sealer),
             uses=Uses(store=store, clock=clock, connector=connector),
             links=Links(store=store, clock=clock),
             following=Following(store=store, tasks=tasks),
             health=Health(store=store, clock=clock, connector=connector),
-            streams=Streams(store=store),
+            streams=Streams(store=store, sealer=context.sealer),
             names=Names(store=store),
             found=Found(store=store, clock=clock, tasks=tasks, catalogue=catalogue),
+            offers=Offers(store=store, computings=computings, limits=settings.limits),
         )
+
+
+def _account_links(context: ProcessContext) -> AccountLinks:
+    return AccountLinks(
+        store=context.store,
+        clock=context.clock,
+        connector=context.connector,
+        sealer=context.sealer,
+        sources=context.settings.host_sources,
+    )

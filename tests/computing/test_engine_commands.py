@@ -6,7 +6,7 @@ import struct
 import pytest
 
 from specola.computing.engine.commands import Output
-from specola.computing.engine.guards import Process
+from specola.computing.inside.guards import Process
 from specola.domain.computing import Channel
 from specola.domain.errors import LaunchError
 

@@ -10,8 +10,8 @@ import pytest
 from pydantic import ValidationError
 
 from specola.computing.engine.config import EngineSettings
-from specola.computing.engine.reach import Reach
-from specola.computing.engine.registry import Registry
+from specola.computing.registries.reach import Reach
+from specola.computing.registries.registry import Registry
 from specola.domain.budget import Budget
 from specola.domain.computing import ImageDetails
 from specola.domain.errors import BudgetExhaustedError, ImageUnknownError, ImageUnreachableError, RegistryRefusedError

@@ -13,8 +13,9 @@ from specola.computing.engine.diagnosis import Diagnosis
 from specola.computing.engine.entering import connect
 from specola.computing.engine.errors import ContainerGoneError, NameInUseError, translated
 from specola.computing.engine.quirks import Memory, Quirks, lacking
-from specola.computing.engine.sockets import HERE, Process, in_tables, inside, listeners, open_ports, read
+from specola.computing.engine.sockets import HERE, Process, inside, listeners, read
 from specola.computing.engine.trial import image_archive
+from specola.computing.inside.tables import in_tables, open_ports
 from specola.domain.errors import ComputingUnreachableError, LaunchError, NoSpaceError
 
 LOOPBACK = (

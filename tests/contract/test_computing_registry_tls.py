@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from specola.computing.engine.reach import Reach
-from specola.computing.engine.registry import Registry
+from specola.computing.registries.reach import Reach
+from specola.computing.registries.registry import Registry
 from specola.domain.errors import ImageUnreachableError, RegistryRefusedError
 from specola.domain.reference import ImageReference
 from tests.support.certificates import make_certificate

@@ -1,6 +1,8 @@
 """Definitions: what is written reads back, and no text does harm."""
 
 from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
 
 from hypothesis import given, settings, strategies as st
 
@@ -11,10 +13,12 @@ from specola.domain.software import (
     CredentialUse,
     CredentialWay,
     Health,
+    HomeAccess,
     Interface,
     Origin,
     Parameter,
     ParameterKind,
+    PreStop,
     Protocol,
     Release,
     Resources,
@@ -33,6 +37,14 @@ VARIABLE = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,12}", fullmatch=True).filter(
 PATH = st.from_regex(r"/[a-z0-9]{1,8}(/[a-z0-9%.?=&]{0,8}){0,2}", fullmatch=True)
 IGNORED = st.one_of(PATH, PATH.map("GET {}".format))
 SIZE = st.integers(16 * 1024**2, 1024**4)
+
+
+def whole(time: timedelta) -> timedelta:
+    """Return a time without its part of a second."""
+    return timedelta(seconds=int(time.total_seconds()))
+
+
+DURATION = st.timedeltas(timedelta(seconds=1), timedelta(days=3660)).map(whole)
 CREDENTIALS = st.sampled_from(
     [
         None,
@@ -80,13 +92,23 @@ RELEASE = st.builds(
     environment=st.dictionaries(VARIABLE, FILLED, max_size=3),
     resources=st.builds(
         Resources, cpus=st.floats(0.01, 4096), memory=SIZE, shm=st.integers(0, 1024**4), gpus=st.integers(0, 64)
+    )
+    | st.builds(Resources, gpus=st.integers(1, 64), gpu_model=st.sampled_from(["a100", "NVIDIA-A100-PCIE-40GB"])),
+    time=st.none() | DURATION,
+    pre_stop=st.none()
+    | st.builds(
+        PreStop,
+        command=st.lists(FILLED, min_size=1, max_size=3).map(tuple),
+        time=st.timedeltas(timedelta(seconds=1), timedelta(minutes=10)).map(whole),
     ),
     user=st.just(RunsAs.IMAGE),
     home=st.none() | st.sampled_from(["/home/jovyan", "/data"]),
+    home_access=st.sampled_from(HomeAccess),
+    scratch=st.none() | st.just("/scratch"),
     capabilities=st.lists(st.sampled_from(sorted(CAPABILITIES)), unique=True, max_size=2).map(tuple),
     interfaces=st.lists(WEB_INTERFACE | OTHER_INTERFACE, max_size=3, unique_by=lambda one: one.name).map(tuple),
     parameters=st.lists(PARAMETER, max_size=2, unique_by=lambda one: one.name).map(tuple),
-)
+).map(lambda one: one if one.home else replace(one, home_access=HomeAccess.WRITE))
 SOFTWARE = st.builds(
     Software,
     id=st.just(""),

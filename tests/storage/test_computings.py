@@ -40,7 +40,7 @@ async def newest(store: Store) -> int:
 
 async def test_a_computing_comes_back_as_it_was_written(store: Store, clock: ManualClock, here: Computing) -> None:
     async with store.write() as tx:
-        await tx.computings.save(Computing(id="c2", name="aaa", title="A", kind="memory", created=clock.now()))
+        await tx.computings.save(Computing(id="c2", name="aaa", title="A", kind="memory", order=1, created=clock.now()))
     async with store.read() as tx:
         assert await tx.computings.get("here") == here
         assert [one.name for one in await tx.computings.all()] == ["here", "aaa"]

@@ -1,26 +1,32 @@
 """Computings under test: each with what to launch for a behaviour, and a way to interfere from outside."""
 
 import asyncio
+import json
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from typing_extensions import override
 
 from specola.clock import Clock
 from specola.computing.engine.api import Engine
 from specola.computing.engine.firewall import forget
+from specola.computing.engine.names import INSTALLATION, TASK
+from specola.computing.engine.stream import ExecStream
 from specola.computing.kinds import Context, open_computing
 from specola.computing.memory.serving import Counter, speak_http
 from specola.domain.budget import Budget
-from specola.domain.computing import Handle, Launch, Observation, Phase, Progress
+from specola.domain.computing import Capability, Handle, Launch, Observation, Phase, Progress
 from specola.domain.software import Interface, Protocol, Resources, RunsAs
+from specola.hosts.config import HostSettings
 from specola.ports.computing import Computing
+from specola.ports.hosts import Hosts
 from tests.support.engines import note_installation
 from tests.support.images import ARM_IMAGE, TEST_IMAGE
 from tests.support.ports import REGISTRY_PORTS
+from tests.support.relay import Passage
 
 __all__ = [
     "ECHO",
@@ -29,7 +35,9 @@ __all__ = [
     "EnginePlace",
     "MemoryPlace",
     "Place",
+    "RemotePlace",
     "Reports",
+    "VolumePlace",
     "a_launch",
     "budget",
     "command",
@@ -38,6 +46,7 @@ __all__ = [
 ]
 
 HTTP, ECHO = 8000, 7
+REMOTE_POOL = "10.215.0.0/16"
 INTERFACES = (
     Interface(name="web", port=HTTP, protocol=Protocol.HTTP),
     Interface(name="echo", port=ECHO, protocol=Protocol.TCP),
@@ -98,7 +107,14 @@ async def until(look: Callable[[], Awaitable[bool]], *, seconds: float = 20.0) -
 
 
 class Place(ABC):
-    """One computing, and everything around it that the contract suite needs."""
+    """One computing, and everything around it that the contract suite needs.
+
+    `tells_addresses`: what runs there is reached at addresses as well as by `dial`. `keeps_images`: it can be seen that an
+    image is there already.
+    """
+
+    tells_addresses = True
+    keeps_images = True
 
     def __init__(self, context: Context) -> None:
         self.context = context
@@ -168,12 +184,32 @@ class Place(ABC):
         await until(look)
         return seen[-1]
 
+    async def abilities(self) -> frozenset[Capability]:
+        """Return what the computing says it can do."""
+        return (await self.computing.probe(budget())).capabilities
+
     async def close(self) -> None:
         """Remove every task and close all connections."""
         for handle in (await self.computing.discover()).values():
             await self.computing.remove(handle)
         for one in self.opened:
             await one.close()
+
+
+class VolumePlace(Place):
+    """A computing that has homes and scratch, and what a test needs to see of them."""
+
+    @abstractmethod
+    def asleep(self) -> Launch:
+        """Does nothing, with a shell in its image."""
+
+    @abstractmethod
+    async def as_root(self, handle: Handle, script: str) -> str:
+        """Return what a script prints in a task as the most powerful user that there is in it."""
+
+    @abstractmethod
+    async def scratches(self) -> list[str]:
+        """Return what there is of tasks' scratch, as the computing's own machines tell."""
 
 
 class MemoryPlace(Place):
@@ -230,16 +266,32 @@ class MemoryPlace(Place):
         await super().close()
 
 
-class EnginePlace(Place):
-    """A real engine."""
+class EnginePlace(VolumePlace):
+    """A real engine.
 
-    def __init__(self, context: Context, *, name: str, url: str, pool: str) -> None:
+    Parameters
+    ----------
+    engine
+        A connection of the test's own to it.
+    settings
+        How the computing is told of it.
+    """
+
+    nowhere: ClassVar[Mapping[str, str]] = {"url": "unix:///nowhere/nobody.sock"}
+    """The settings of an engine that does not answer."""
+
+    def __init__(self, context: Context, *, name: str, pool: str, engine: Engine, settings: Mapping[str, Any]) -> None:
         registries = [f"127.0.0.1:{port}" for port in REGISTRY_PORTS]
-        self.settings: dict[str, Any] = {"url": url, "networks": pool, "insecure_registries": registries}
+        self.settings: dict[str, Any] = {"networks": pool, "insecure_registries": registries, **settings}
         self.name = name
+        self.engine = engine
         super().__init__(context)
-        self.engine = Engine(url)
+
+    @classmethod
+    def at(cls, context: Context, *, name: str, url: str, pool: str) -> Self:
+        """Return a place on an engine of this machine."""
         note_installation(url, context.installation)
+        return cls(context, name=name, pool=pool, engine=Engine(url), settings={"url": url})
 
     @override
     def open(self, context: Context | None = None) -> Computing:
@@ -254,6 +306,25 @@ class EnginePlace(Place):
     def shell(self, script: str) -> Launch:
         """Run a script of the test image's shell."""
         return a_launch(TEST_IMAGE.reference, "sh", "-c", script)
+
+    @override
+    def asleep(self) -> Launch:
+        return self.shell("exec sleep 1000")
+
+    @override
+    async def as_root(self, handle: Handle, script: str) -> str:
+        stream = await ExecStream.open(self.engine, handle, ["sh", "-c", script])
+        told = b""
+        while data := await stream.read():
+            told += data
+        await stream.close()
+        return told.decode()
+
+    @override
+    async def scratches(self) -> list[str]:
+        filters = json.dumps({"label": [f"{INSTALLATION}={self.context.installation}"]})
+        found = (await self.engine.get("volumes", {"filters": filters}))["Volumes"] or []
+        return [one["Name"] for one in found if TASK in one["Labels"]]
 
     @override
     def exits(self) -> Launch:
@@ -301,10 +372,7 @@ class EnginePlace(Place):
 
     @override
     def unreachable(self) -> Computing:
-        settings = self.settings | {"url": f"unix://{self.context.data / 'nobody.sock'}"}
-        computing = open_computing("engine", name=self.name, settings=settings, context=self.context)
-        self.opened.append(computing)
-        return computing
+        return self.open_with(dict(self.nowhere))
 
     def open_with(self, settings: dict[str, Any]) -> Computing:
         """Open the computing with other settings."""
@@ -320,8 +388,40 @@ class EnginePlace(Place):
     @override
     async def close(self) -> None:
         await super().close()
+        filters = json.dumps({"label": [f"{INSTALLATION}={self.context.installation}"]})
+        for home in (await self.engine.get("volumes", {"filters": filters}))["Volumes"] or []:
+            await self.engine.remove_volume(home["Name"])
         await self.engine.close()
+        await self.tidy()
+
+    async def tidy(self) -> None:
+        """Remove what is left of the installation on the engine's host, beside what the engine has."""
         await forget(self.context.installation)
+
+
+class RemotePlace(EnginePlace):
+    """A real engine on another host, reached by SSH."""
+
+    tells_addresses = False
+    nowhere: ClassVar[Mapping[str, str]] = {"socket": "/nowhere/nobody.sock"}
+
+    passage: Passage
+    """What all connections to the host go through."""
+
+    @classmethod
+    def on(cls, context: Context, *, name: str, host: HostSettings, socket: str, passage: Passage) -> Self:
+        """Return a place on the engine at a socket of a host, which the context's hosts know by `name`."""
+        assert context.hosts is not None
+        account = context.hosts.host(name, host.account)
+        engine = Engine(name, way=lambda: account.connect(socket))
+        settings = {"host": host.model_dump(mode="json"), "socket": socket}
+        made = cls(context, name=name, pool=REMOTE_POOL, engine=engine, settings=settings)
+        made.passage = passage
+        return made
+
+    @override
+    async def tidy(self) -> None:
+        """The platform puts no rules in place there."""
 
 
 async def command(*argv: str, text: str = "") -> str:
@@ -333,6 +433,6 @@ async def command(*argv: str, text: str = "") -> str:
     return output.decode()
 
 
-def context(data: Path) -> Context:
+def context(data: Path, hosts: Hosts | None = None) -> Context:
     """Return the context of an installation that nobody else has."""
-    return Context(installation=Clock().new_id(12), data=data, clock=Clock())
+    return Context(installation=Clock().new_id(12), data=data, clock=Clock(), hosts=hosts)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from specola.clock import ManualClock
 from specola.computing.kinds import Context, open_computing
+from specola.computing.known_kinds import KnownKinds
 from specola.computing.memory import World
 from specola.config import Limits
 from specola.connector.direct import DirectConnector
@@ -65,7 +66,9 @@ class Installation:
     @property
     def computings(self) -> Computings:
         """The computings."""
-        return Computings(store=self.store, clock=self.clock, connector=self.connector)
+        return Computings(
+            store=self.store, clock=self.clock, connector=self.connector, kinds=KnownKinds(), sealer=self.sealer
+        )
 
     @property
     def tasks(self) -> Tasks:

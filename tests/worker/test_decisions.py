@@ -194,7 +194,10 @@ def test_a_clock_on_the_computing_that_goes_wrong_neither_hurries_nor_delays() -
     early, late = running(started=NOW - timedelta(days=1)), running(started=NOW + timedelta(days=1))
     assert judged(record, early, after=59).step is Step.TRY
     assert judged(record, early, after=60).task.state is FAILED
-    assert judged(record, late, after=60).step is Step.TRY
+    assert judged(record, late, after=60).task.state is FAILED
+    unstarted = task(STARTING, handle=H)
+    assert judged(unstarted, late, after=10).task.begun == NOW + timedelta(seconds=10)
+    assert judged(unstarted, early, after=10).task.begun == NOW
 
 
 def test_an_address_that_changes_has_to_answer_again() -> None:

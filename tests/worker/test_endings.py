@@ -3,6 +3,7 @@
 import pytest
 
 from specola.domain.computing import Observation
+from specola.domain.reasons import ENDS, EndReason
 from specola.domain.task import Desired, InterfaceState, TaskState
 from specola.worker.endings import ending
 from tests.worker.records import ended, task
@@ -79,3 +80,26 @@ def test_a_server_that_ends_before_it_served_has_failed() -> None:
     state, reason = ending(task(TaskState.STARTING), ended(0), log=["usage: serve PORT"])
     assert (state, reason.code) == (TaskState.FAILED, "ended_early")
     assert "usage: serve PORT" in reason.hint
+
+
+@pytest.mark.parametrize("code", sorted(set(EndReason) - {EndReason.TIME_LIMIT, EndReason.OUT_OF_MEMORY}))
+def test_an_end_that_its_computing_explains_is_told_in_its_words_with_a_hint(code: EndReason) -> None:
+    for exit_code in (0, 1, 137, None):
+        state, reason = ending(task(TaskState.RUNNING), ended(exit_code, reason=code.value))
+        assert (state, reason) == (TaskState.FAILED, ENDS[code])
+        assert reason.hint
+
+
+def test_a_computing_that_says_more_is_quoted() -> None:
+    seen = ended(None, reason="node_failed", sentence="node7 does not answer its controller.")
+    assert ending(task(TaskState.RUNNING), seen)[1].sentence == "node7 does not answer its controller."
+
+
+def test_a_job_that_can_never_start_says_why() -> None:
+    state, reason = ending(task(TaskState.STARTING), ended(None, reason="unsatisfiable"))
+    assert (state, reason.code) == (TaskState.FAILED, "unsatisfiable")
+
+
+def test_a_stop_that_was_asked_for_is_a_stop_whatever_its_computing_says() -> None:
+    record = task(TaskState.STOPPING, desired=Desired.STOPPED)
+    assert ending(record, ended(0, reason="cancelled_outside"))[0] is TaskState.STOPPED

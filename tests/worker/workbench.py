@@ -160,6 +160,8 @@ class Workbench:
     context: Context
     workers: list[asyncio.Task[None]] = field(default_factory=list)
     made: int = 0
+    opened: list[ComputingRecord] = field(default_factory=list)
+    """Every record of which a worker opened the computing, in order."""
 
     async def want(self, image: str = "example.test/web:1", **changes: object) -> Task:
         """Write a wish down, as the service does."""
@@ -194,6 +196,13 @@ class Workbench:
                     return record
         raise AssertionError("the feed of changes ended")
 
+    async def handle(self, task: Task) -> str:
+        """Return a task's handle as soon as it has one."""
+        record = await self.until(task, lambda record: record is not None and record.handle is not None)
+        assert record is not None
+        assert record.handle is not None
+        return record.handle
+
     async def codes(self, task: Task) -> list[str]:
         """Return the codes of a task's events in order."""
         async with self.store.read() as transaction:
@@ -207,6 +216,7 @@ class Workbench:
 
     async def _work(self, holder: str, grip: Grip | None, timing: Timing) -> None:
         def opener(record: ComputingRecord) -> Computing:
+            self.opened.append(record)
             place = open_computing(record.kind, name=record.name, settings=record.settings, context=self.context)
             return Gripped(place, grip) if grip else place
 
@@ -233,9 +243,9 @@ class Workbench:
 
 
 @asynccontextmanager
-async def open_workbench(folder: Path, *, tables: Path) -> AsyncIterator[Workbench]:
+async def open_workbench(folder: Path, *, tables: Path, clock: Clock | None = None) -> AsyncIterator[Workbench]:
     """Make a database with one person and one computing, from a file with all tables."""
-    clock, url = Clock(), f"sqlite:///{shutil.copy(tables, folder / 'specola.db')}"
+    clock, url = clock or Clock(), f"sqlite:///{shutil.copy(tables, folder / 'specola.db')}"
     store = Store(url, clock=clock)
     context = Context(installation="testing", data=folder, clock=clock, world=World(clock))
     bench = Workbench(

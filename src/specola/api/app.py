@@ -8,13 +8,16 @@ from typing_extensions import override
 import specola
 from specola.api import (
     account,
+    account_links,
     certificates,
     computings,
     connections,
     found,
+    groups,
     health,
     keys,
     links,
+    offers,
     people,
     reference,
     software,
@@ -42,10 +45,13 @@ ROUTERS = (
     found.router,
     software.router,
     computings.router,
+    offers.router,
     account.router,
     certificates.router,
     keys.router,
+    account_links.router,
     people.router,
+    groups.router,
     reference.router,
 )
 

@@ -10,7 +10,9 @@ from specola.clock import Clock as ClockValue
 from specola.domain.errors import CrossOriginError, ScopeError, UnauthenticatedError
 from specola.domain.person import Actor, Scope
 from specola.factory import Services
+from specola.services.account_links import AccountLinks as AccountLinksService
 from specola.services.computings import Computings as ComputingsService
+from specola.services.groups import Groups as GroupsService
 from specola.services.health import Health as HealthService
 from specola.services.keys import Keys as KeysService
 from specola.services.people import Client as ClientValue, People as PeopleService
@@ -18,13 +20,16 @@ from specola.services.software import Catalogue as CatalogueService
 from specola.services.tasks import Tasks as TasksService
 
 __all__ = [
+    "AccountLinks",
     "Administrator",
     "AnyActor",
     "Catalogue",
     "Client",
     "Clock",
+    "ComputingWriter",
     "Computings",
     "Connecting",
+    "Groups",
     "Health",
     "Keys",
     "OwnOrigin",
@@ -80,6 +85,14 @@ def _keys(services: Wiring) -> KeysService:
     return services.keys
 
 
+def _account_links(services: Wiring) -> AccountLinksService:
+    return services.account_links
+
+
+def _groups(services: Wiring) -> GroupsService:
+    return services.groups
+
+
 def _health(services: Wiring) -> HealthService:
     return services.health
 
@@ -89,6 +102,8 @@ People: TypeAlias = Annotated[PeopleService, Depends(_people)]
 Catalogue: TypeAlias = Annotated[CatalogueService, Depends(_catalogue)]
 Computings: TypeAlias = Annotated[ComputingsService, Depends(_computings)]
 Tasks: TypeAlias = Annotated[TasksService, Depends(_tasks)]
+AccountLinks: TypeAlias = Annotated[AccountLinksService, Depends(_account_links)]
+Groups: TypeAlias = Annotated[GroupsService, Depends(_groups)]
 Keys: TypeAlias = Annotated[KeysService, Depends(_keys)]
 Health: TypeAlias = Annotated[HealthService, Depends(_health)]
 
@@ -135,6 +150,7 @@ Reader: TypeAlias = Annotated[Actor, Security(actor_of, scopes=[Scope.READ.value
 TaskWriter: TypeAlias = Annotated[Actor, Security(actor_of, scopes=[Scope.TASKS.value])]
 SoftwareWriter: TypeAlias = Annotated[Actor, Security(actor_of, scopes=[Scope.SOFTWARE.value])]
 Connecting: TypeAlias = Annotated[Actor, Security(actor_of, scopes=[Scope.CONNECT.value])]
+ComputingWriter: TypeAlias = Annotated[Actor, Security(actor_of, scopes=[Scope.COMPUTINGS.value])]
 Administrator: TypeAlias = Annotated[Actor, Security(actor_of, scopes=[Scope.ADMINISTRATION.value])]
 OwnOrigin = Depends(check_own_origin)
 

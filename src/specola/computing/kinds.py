@@ -3,19 +3,22 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from specola.clock import Clock
+from specola.computing.batch import BatchComputing, BatchSettings
+from specola.computing.batch.config import not_a_persons
 from specola.computing.engine import EngineComputing, EngineSettings
 from specola.computing.memory import MemoryComputing, World
 from specola.computing.memory.config import MemorySettings
 from specola.domain.errors import InvalidError
+from specola.hosts.config import HostSettings
 from specola.ports.computing import Computing
-from specola.ports.hosts import Hosts
+from specola.ports.hosts import Host, Hosts
 
-__all__ = ["KINDS", "Context", "open_computing"]
+__all__ = ["KINDS", "Context", "Kind", "Start", "open_computing"]
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -45,27 +48,121 @@ class Context:
     world: World = field(default_factory=World)
 
 
-def _memory(name: str, settings: Mapping[str, Any], context: Context) -> Computing:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """One way to begin the record of a computing: what it is for, and the settings to begin with.
+
+    `own`: it is offered to everybody, for themselves; else to administrators only.
+    """
+
+    name: str
+    title: str
+    sentence: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    own: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind(Generic[ModelT]):
+    """A kind of computing.
+
+    Parameters
+    ----------
+    title
+        What people call it.
+    settings
+        What a record may say. Form, YAML and their checks are made from it: each field's `title`, `description` and
+        default are shown, and what is a `SecretStr` is kept sealed and never shown again.
+    opener
+        Opens one from its name and settings, without asking anything of it.
+    starts
+        What the form offers to begin with; empty: it is not offered.
+    own
+        Says what in some settings is not a person's to decide who adds a computing for themselves ("": nothing).
+        None: only administrators add this kind. What reads files, sockets or rights of the platform's own has to be
+        refused here.
+    """
+
+    title: str
+    settings: type[ModelT]
+    opener: Callable[[str, ModelT, Context], Computing]
+    starts: tuple[Start, ...] = ()
+    own: Callable[[ModelT], str] | None = None
+
+
+def _memory(name: str, settings: MemorySettings, context: Context) -> Computing:
     return MemoryComputing(
-        name=name,
-        settings=_read(MemorySettings, name, settings),
-        installation=context.installation,
-        world=context.world,
-        clock=context.clock,
+        name=name, settings=settings, installation=context.installation, world=context.world, clock=context.clock
     )
 
 
-def _engine(name: str, settings: Mapping[str, Any], context: Context) -> Computing:
+def _engine(name: str, settings: EngineSettings, context: Context) -> Computing:
     return EngineComputing(
         name=name,
-        settings=_read(EngineSettings, name, settings),
+        settings=settings,
+        host=_host(name, settings.host, context),
         installation=context.installation,
         data=context.data,
         clock=context.clock,
     )
 
 
-KINDS: Mapping[str, Callable[[str, Mapping[str, Any], Context], Computing]] = {"engine": _engine, "memory": _memory}
+def _host(name: str, settings: HostSettings | None, context: Context) -> Host | None:
+    """Return the host that a computing works on, with its shared account; None: it is here."""
+    if settings is None:
+        return None
+    if context.hosts is None:
+        raise InvalidError(
+            f"The computing “{name}” is on another host, which this process does not reach.", field="host"
+        )
+    return context.hosts.host(name, settings.account)
+
+
+def _batch(name: str, settings: BatchSettings, context: Context) -> Computing:
+    return BatchComputing(
+        name=name,
+        settings=settings,
+        installation=context.installation,
+        data=context.data,
+        clock=context.clock,
+        hosts=context.hosts,
+    )
+
+
+BATCH = Kind(
+    title="Batch cluster",
+    settings=BatchSettings,
+    opener=_batch,
+    starts=(
+        Start(
+            name="slurm",
+            title="Slurm cluster",
+            sentence="Tasks are jobs; the login node is reached by SSH, and nothing is installed by root.",
+            settings={"scheduler": "slurm", "folder": "~/.specola", "home": "~/specola-home"},
+            own=True,
+        ),
+        Start(
+            name="host",
+            title="Host without an engine",
+            sentence="A machine reached by SSH that has Apptainer, or Podman without root, and no scheduler.",
+            settings={"scheduler": "none", "folder": "~/.specola", "home": "~/specola-home"},
+            own=True,
+        ),
+    ),
+    own=not_a_persons,
+)
+ENGINE = Kind(
+    title="Container engine",
+    settings=EngineSettings,
+    opener=_engine,
+    starts=(
+        Start(name="here", title="Container engine here", sentence="Docker or Podman on the platform's own machine."),
+    ),
+)
+# It touches nothing of the platform's, so anybody may have one.
+MEMORY = Kind(title="In memory", settings=MemorySettings, opener=_memory, own=lambda _settings: "")
+
+KINDS: Mapping[str, Kind[Any]] = {"batch": BATCH, "engine": ENGINE, "memory": MEMORY}
 
 
 def open_computing(kind: str, *, name: str, settings: Mapping[str, Any], context: Context) -> Computing:
@@ -87,12 +184,12 @@ def open_computing(kind: str, *, name: str, settings: Mapping[str, Any], context
     InvalidError
         There is no such kind, or a setting is unknown or wrong.
     """
-    opener = KINDS.get(kind)
-    if opener is None:
+    known = KINDS.get(kind)
+    if known is None:
         raise InvalidError(
             f"There is no kind of computing “{kind}”.", hint=f"Use one of: {', '.join(KINDS)}.", field="kind"
         )
-    return opener(name, settings, context)
+    return known.opener(name, _read(known.settings, name, settings), context)
 
 
 def _read(model: type[ModelT], name: str, settings: Mapping[str, Any]) -> ModelT:
@@ -100,10 +197,10 @@ def _read(model: type[ModelT], name: str, settings: Mapping[str, Any]) -> ModelT
     try:
         return model.model_validate(dict(settings))
     except ValidationError as error:
-        first = error.errors()[0]
+        first = error.errors(include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise InvalidError(
             f"The settings of the computing “{name}” are not valid: {where}: {first['msg']}.",
             hint=f"Known settings: {', '.join(model.model_fields)}.",
             field=f"settings.{where}",
-        ) from error
+        ) from None  # pydantic's own error repeats what was set, which may be secret

@@ -73,6 +73,8 @@ class Follower:
             case {"task": task, "computing": computing, "handle": handle, "ports": ports, "declared": declared}:
                 way = Way(task=task, computing=computing, handle=handle, ports=tuple(ports), declared=tuple(declared))
                 await self._directory.add_way(way)
+            case {"computing": name, "gone": True}:
+                await self._directory.drop_computing(name)
             case {"computing": name, "kind": kind, "settings": settings}:
                 await self._directory.add_computing(name, kind, settings)
             case _:

@@ -1,16 +1,19 @@
 """Computings: places that run containers, what they can do, and what they say of a task."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from specola.domain.offer import Offer
+from specola.domain.person import PersonId
 from specola.domain.placement import Forecast, GpuKind, Partition, Placement
-from specola.domain.software import Interface, Resources, RunsAs
+from specola.domain.software import Interface, PreStop, Resources, RunsAs
 from specola.domain.task import TaskId
 
 __all__ = [
+    "Audience",
     "Capability",
     "Channel",
     "Computing",
@@ -19,6 +22,7 @@ __all__ = [
     "Handle",
     "HomeMount",
     "ImageDetails",
+    "Intake",
     "Launch",
     "LogLine",
     "Observation",
@@ -46,8 +50,10 @@ class Capability(StrEnum):
     IMAGES = "images"
     PORTS = "ports"
     HOMES = "homes"
+    SCRATCH = "scratch"
     ISOLATION = "isolation"
     DIRECT_TCP = "direct_tcp"
+    TELL = "tell"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,17 +100,66 @@ class ComputingState:
     error: str = ""
 
 
+class Audience(StrEnum):
+    """Who may use a computing."""
+
+    EVERYBODY = "everybody"
+    GROUPS = "groups"
+    OWNER = "owner"
+
+
+class Intake(StrEnum):
+    """Whether a computing takes new tasks; those that are there go on in any case."""
+
+    OPEN = "open"
+    PAUSED = "paused"
+    """An administrator, or its owner, wants no new tasks there."""
+    STOPPED = "stopped"
+    """Its host showed another key than the one registered, so it may be another machine."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Computing:
-    """The record of a place that runs containers. `settings` are read by the adapter of its `kind` alone."""
+    """The record of a place that runs containers.
+
+    Parameters
+    ----------
+    settings
+        How it is reached, for the adapter of its `kind` alone to read; without what is secret.
+    secrets
+        The names of the secret settings that are kept, such as `token`.
+    revision
+        Another one after each change of how it is reached, a secret included.
+    owner
+        Whose it is, to be seen and used by them alone; None: the platform's.
+    groups
+        The ids of the groups that may use it, where `audience` says so.
+    order
+        Its place among those one may use, the lowest first; the first one is the default.
+    """
 
     id: str
     name: str
     title: str
     kind: str
+    description: str = ""
+    owner: PersonId | None = None
+    audience: Audience = Audience.EVERYBODY
+    groups: tuple[str, ...] = ()
+    intake: Intake = Intake.OPEN
+    order: int = 0
+    offer: Offer = field(default_factory=Offer)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
+    revision: str = ""
     state: ComputingState = field(default_factory=ComputingState)
     created: datetime | None = None
+
+    def is_for(self, person: PersonId, groups: Collection[str] = ()) -> bool:
+        """Tell whether a person, who is in these groups, may use it."""
+        if self.owner is not None:
+            return self.owner == person
+        return self.audience is Audience.EVERYBODY or not set(self.groups).isdisjoint(groups)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +180,7 @@ class Launch:
     known) is pulled. `credential` reaches the container as a file whose path stands in SPECOLA_CREDENTIAL_FILE.
     Placeholders in command and environment are already filled in. `account` is the account on the computing with whose
     rights it runs, where tasks run with people's own; `scratch` is where a folder is mounted that is gone with the task.
+    `pre_stop` runs inside before the task is asked to end, whoever ends it.
     """
 
     task: TaskId
@@ -145,6 +201,7 @@ class Launch:
     account: str | None = None
     placement: Placement = field(default_factory=Placement)
     scratch: str | None = None
+    pre_stop: PreStop | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,7 +230,8 @@ class Observation:
     `addresses` maps a container port to (host, port) for each port that the gateway can dial itself; a port that is
     not in it is reached by `dial`. `exit_code` and `reason` (a stable code such as "out_of_memory") tell how it ended;
     while it waits, `reason` and `sentence` tell what for. `raw` is the computing's own word for its state, `deadline` when
-    it will be ended, `forecast` when it is expected to start, `node` the machine it runs on.
+    it will be ended, `forecast` when it is expected to start, `node` the machine it runs on. Codes of `reason` stand in
+    `specola.domain.reasons`; an empty `sentence` means the one that stands there.
     """
 
     phase: Phase

@@ -23,6 +23,7 @@ class Scope(StrEnum):
     TASKS = "tasks"
     SOFTWARE = "software"
     CONNECT = "connect"
+    COMPUTINGS = "computings"
     ADMINISTRATION = "administration"
 
 

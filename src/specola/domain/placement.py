@@ -11,6 +11,8 @@ __all__ = ["Forecast", "GpuKind", "Partition", "Placement"]
 class Placement:
     """How a task is queued; None and empty stand for the computing's own defaults.
 
+    In a wish to run an earlier task again, None stands for what that one had, and an empty text for the defaults.
+
     Parameters
     ----------
     time
@@ -59,7 +61,11 @@ class Partition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
-    """When a task that waits is expected to start, and who says so ("scheduler", "history")."""
+    """When a task that waits is expected to start, and who says so ("scheduler", "history").
+
+    `latest` is by when nine of ten tasks like it had started, where the record of earlier ones tells it.
+    """
 
     starts: datetime
     source: str
+    latest: datetime | None = None

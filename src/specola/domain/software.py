@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 __all__ = [
@@ -12,10 +12,12 @@ __all__ = [
     "CredentialUse",
     "CredentialWay",
     "Health",
+    "HomeAccess",
     "Interface",
     "Origin",
     "Parameter",
     "ParameterKind",
+    "PreStop",
     "Protocol",
     "Release",
     "Resources",
@@ -58,6 +60,14 @@ class RunsAs(StrEnum):
 
     HOME = "home"
     IMAGE = "image"
+
+
+class HomeAccess(StrEnum):
+    """What a task may do with the home of the person who started it."""
+
+    WRITE = "write"
+    READ = "read"
+    NONE = "none"
 
 
 class CredentialWay(StrEnum):
@@ -145,12 +155,24 @@ TERMINAL = Interface(name="terminal", port=0, protocol=Protocol.TERMINAL)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
-    """What a task may use: CPUs (cores, fractions allowed), memory and shared memory (bytes), GPUs."""
+    """What a task may use: CPUs (cores, fractions allowed), memory and shared memory (bytes), GPUs.
+
+    `gpu_model` says which kind of GPU, in the computing's own words; empty: any.
+    """
 
     cpus: float = 1.0
     memory: int = 2 * 1024**3
     shm: int = 64 * 1024**2
     gpus: int = 0
+    gpu_model: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreStop:
+    """A command that runs inside a task before it is asked to end, and how long that may take at most."""
+
+    command: tuple[str, ...]
+    time: timedelta = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +190,11 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
-    """One version of a software: an image and how it is run. Immutable once saved."""
+    """One version of a software: an image and how it is run. Immutable once saved.
+
+    `time` is how long a task of it runs unless another time is asked for; None: as long as its computing allows.
+    `home` is where the person's home is mounted, `scratch` where a folder is that is gone with the task; None: nowhere.
+    """
 
     id: str
     version: str
@@ -179,9 +205,13 @@ class Release:
     resources: Resources = field(default_factory=Resources)
     user: RunsAs = RunsAs.IMAGE
     home: str | None = None
+    home_access: HomeAccess = HomeAccess.WRITE
+    scratch: str | None = None
     capabilities: tuple[str, ...] = ()
     interfaces: tuple[Interface, ...] = ()
     parameters: tuple[Parameter, ...] = ()
+    time: timedelta | None = None
+    pre_stop: PreStop | None = None
     created: datetime | None = None
 
     def interface(self, name: str) -> Interface | None:

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from specola.domain.errors import StateError
-from specola.domain.software import Release, Resources
+from specola.domain.placement import Forecast, Placement
+from specola.domain.software import HomeAccess, Release, Resources
 
 __all__ = [
     "FINAL",
@@ -25,6 +26,10 @@ __all__ = [
 ]
 
 TaskId = str
+
+
+STARTED = frozenset({"starting", "running"})
+"""Reasons of live tasks that wait for nobody."""
 
 
 class TaskState(StrEnum):
@@ -118,6 +123,10 @@ class Wish:
     cpus: float | None = None
     memory: int | None = None
     shm: int | None = None
+    gpus: int | None = None
+    gpu_model: str | None = None
+    placement: Placement = field(default_factory=Placement)
+    home: HomeAccess | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, str] = field(default_factory=dict)
 
@@ -140,6 +149,10 @@ class Task:
 
     `release` is a copy, so that the record keeps what ran when the catalogue changes. `seen` is when the computing
     last told of it; `unseen_since` is set while the computing cannot be asked.
+
+    What its computing tells while it waits and runs: `raw`, the computing's own word for its state; `node`, the machine;
+    `forecast`, when it is expected to start; `begun`, when its container started; `deadline`, when it will be ended;
+    `warned`, how long before that it was last warned of it.
     """
 
     id: TaskId
@@ -150,6 +163,7 @@ class Task:
     release: Release
     computing: str
     resources: Resources
+    placement: Placement = field(default_factory=Placement)
     environment: Mapping[str, str]
     parameters: Mapping[str, str]
     image: ImageRecord
@@ -166,6 +180,20 @@ class Task:
     seen: datetime | None = None
     unseen_since: datetime | None = None
     again_of: TaskId | None = None
+    account: str | None = None
+    raw: str = ""
+    node: str = ""
+    forecast: Forecast | None = None
+    begun: datetime | None = None
+    deadline: datetime | None = None
+    warned: timedelta | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether its computing has it and has not started it, or not again: it stands in a queue."""
+        live = self.state in {TaskState.STARTING, TaskState.RUNNING}
+        # As long as its computing has said nothing, it is just being started.
+        return live and self.handle is not None and self.begun is None and self.reason.code not in STARTED
 
     @property
     def is_live(self) -> bool:

@@ -9,8 +9,7 @@ from starlette.responses import StreamingResponse
 
 from specola.api.dependencies import Wiring
 from specola.api.streaming import line, lines_response, paced
-from specola.domain.computing import Computing
-from specola.services.streams import Gone, Streams, Way
+from specola.services.streams import Gone, Place, Removed, Streams, Told, Way
 
 __all__ = ["router"]
 
@@ -26,14 +25,14 @@ async def streams(services: Wiring) -> StreamingResponse:
 
 async def _lines(streams: Streams) -> AsyncGenerator[bytes, None]:
     start = await streams.snapshot()
-    there: list[Way | Gone | Computing] = [*start.computings, *start.ways]
+    there: list[Told] = [*start.places, *start.ways]
     yield b"".join(line(_told(one)) for one in there) + line({"snapshot": True})
     async with aclosing(paced(streams.follow(start), BEAT_SECONDS)) as batches:
         async for batch in batches:
             yield b"".join(line(_told(one)) for one in batch) if batch else line({"beat": True})
 
 
-def _told(one: Way | Gone | Computing) -> dict[str, Any]:
+def _told(one: Told) -> dict[str, Any]:
     match one:
         case Way():
             return {
@@ -45,5 +44,7 @@ def _told(one: Way | Gone | Computing) -> dict[str, Any]:
             }
         case Gone():
             return {"task": one.task, "gone": True}
-        case Computing():
+        case Removed():
+            return {"computing": one.name, "gone": True}
+        case Place():
             return {"computing": one.name, "kind": one.kind, "settings": dict(one.settings)}

@@ -33,6 +33,7 @@ __all__ = [
     "Report",
     "Running",
     "Stream",
+    "Tells",
     "Watches",
 ]
 
@@ -123,7 +124,11 @@ class Computing(Protocol):
         """
 
     async def stop(self, handle: Handle, *, grace: timedelta) -> None:
-        """Ask the task to end, wait `grace`, then force it; silent if it has already ended."""
+        """Ask the task to end, wait `grace`, then force it; silent if it has already ended.
+
+        A running task's `Launch.pre_stop` runs inside it first, for its own time at most, once however often this is
+        repeated; how it ends does not hold up the stop.
+        """
 
     async def remove(self, handle: Handle) -> None:
         """Remove all that is left of an ended task here, but not its home; silent if nothing is left."""
@@ -230,6 +235,22 @@ class Executes(Protocol):
             The task has ended, or not begun.
         LaunchError
             This task gives no way to run commands in it.
+        """
+
+
+@runtime_checkable
+class Tells(Protocol):
+    """A computing that can tell those who work inside a task something (capability `tell`)."""
+
+    async def tell(self, handle: Handle, text: str) -> None:
+        """Show one line of text on every terminal of a task, and on its desktop where that has a way.
+
+        A task that does not run, and one that nobody looks at, are passed over in silence.
+
+        Raises
+        ------
+        ComputingUnreachableError
+            It could not be told.
         """
 
 

@@ -1,9 +1,11 @@
 """The connector as services see it: questions to computings that cannot wait for the worker's next look."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
+from specola.domain.account_link import AccountSeen
 from specola.domain.computing import ImageDetails, LogLine, Probe, Usage
+from specola.domain.person import PersonId
 from specola.domain.task import TaskId
 
 __all__ = ["Connector"]
@@ -15,6 +17,24 @@ class Connector(Protocol):
     async def probe(self, computing: str) -> Probe:
         """Ask the computing of that name what it is and can do, now."""
 
+    async def probe_draft(self, name: str, kind: str, settings: Mapping[str, Any]) -> Probe:
+        """Ask a computing that has no record yet, or another one under this name.
+
+        Parameters
+        ----------
+        name
+            What errors call it; accounts that belong to a record of that name are used.
+        settings
+            All of them, what is secret included.
+
+        Raises
+        ------
+        InvalidError
+            There is no such kind, or a setting is wrong.
+        ComputingUnreachableError
+            It does not answer.
+        """
+
     async def inspect_image(self, computing: str, reference: str) -> ImageDetails:
         """Read an image's details from the computing or from its registry."""
 
@@ -23,6 +43,15 @@ class Connector(Protocol):
 
     async def usage(self, tasks: Sequence[TaskId]) -> Mapping[TaskId, Sequence[Usage]]:
         """Return the measurements kept of live tasks, oldest first, at most 10 minutes of them."""
+
+    async def prove(self, computing: str, account: str, person: PersonId) -> AccountSeen:
+        """Enter an account that a person says is theirs, with what only its owner can have prepared, and look around.
+
+        Raises
+        ------
+        AccountRefusedError
+            It does not let the platform in.
+        """
 
     async def health(self) -> None:
         """Return once the connector has answered that it is up."""

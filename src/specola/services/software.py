@@ -14,7 +14,7 @@ from specola.domain.software import Release, Software
 from specola.ports.connector import Connector
 from specola.services.definition import Definition, read_definition, write_definition
 from specola.services.drafts import release_of, short_name_of, title_of
-from specola.services.places import place_for
+from specola.services.places import place_for, usable
 from specola.services.releases import merged
 from specola.storage.store import Store, Transaction
 
@@ -109,7 +109,7 @@ class Catalogue:
         """
         definition = read_definition(text)
         wanted = definition.software
-        resolved = await self._with_digests(wanted.releases)
+        resolved = await self._with_digests(actor, wanted.releases)
         async with self._store.write() as tx:
             await self._check_name(tx, actor, wanted.name)
             releases = merged((), resolved, listed=True, finished=self._finished)
@@ -140,7 +140,7 @@ class Catalogue:
         definition = read_definition(text)
         known = await self.get(actor, name)
         self._check_may_edit(actor, known)
-        resolved = await self._with_digests(definition.software.releases)
+        resolved = await self._with_digests(actor, definition.software.releases)
         async with self._store.write() as tx:
             known = await self.find(tx, actor, known.id)
             if definition.software.name != known.name:
@@ -245,7 +245,7 @@ class Catalogue:
         """
         reference = ImageReference.parse(image)
         async with self._store.read() as tx:
-            place = await place_for(tx, computing)
+            place = await place_for(tx, computing, actor=actor)
             taken = {one.name for one in await tx.software.visible(actor.person.id)}
         details = await self._connector.inspect_image(place.name, reference.text)
         software = Software(
@@ -285,11 +285,11 @@ class Catalogue:
             releases=releases,
         )
 
-    async def _with_digests(self, releases: Sequence[Release]) -> Sequence[Release]:
+    async def _with_digests(self, actor: Actor, releases: Sequence[Release]) -> Sequence[Release]:
         """Add the digests that can be found out; an entry may be saved before its image is there."""
         budget = Budget(DIGEST_SECONDS, "Reading the images' digests", monotonic=self._clock.monotonic)
         async with self._store.read() as tx:
-            places = await tx.computings.all()
+            places = await usable(tx, actor)
         resolved = list(releases)
         try:
             async with budget.spend():

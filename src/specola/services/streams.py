@@ -1,15 +1,18 @@
 """Streams: which tasks a connector has to offer ways into, and on which computings."""
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
-from specola.domain.computing import Computing, Handle
+from specola.domain.computing import Handle
 from specola.domain.found import FoundPort
 from specola.domain.task import Task, TaskId
+from specola.secrets import Sealer
+from specola.services.sealed import whole_settings
 from specola.storage.changes import Topic
-from specola.storage.store import Store
+from specola.storage.store import Store, Transaction
 
-__all__ = ["Gone", "Streams", "Way", "Ways"]
+__all__ = ["Gone", "Place", "Removed", "Streams", "Told", "Way", "Ways"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,10 +49,31 @@ class Gone:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A computing, and all that is needed to reach it: its settings with what is secret in them."""
+
+    name: str
+    kind: str
+    settings: Mapping[str, Any] = field(repr=False)
+    revision: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """A computing that is no longer ours, by its name."""
+
+    name: str
+
+
+Told: TypeAlias = Way | Gone | Place | Removed
+"""One thing that a connector is told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ways:
     """What there is at one moment."""
 
-    computings: Sequence[Computing]
+    places: Sequence[Place]
     ways: Sequence[Way]
     sequence: int
 
@@ -57,8 +81,9 @@ class Ways:
 class Streams:
     """What connectors learn, since they never read the database themselves."""
 
-    def __init__(self, *, store: Store) -> None:
+    def __init__(self, *, store: Store, sealer: Sealer) -> None:
         self._store = store
+        self._sealer = sealer
 
     async def snapshot(self) -> Ways:
         """Return every computing, and the way into every task."""
@@ -67,35 +92,47 @@ class Streams:
             tasks = [task for computing in computings for task in await tx.tasks.wanted(computing.name)]
             found = await tx.found.of([task.id for task in tasks])
             ways = [way for task in tasks if (way := Way.of(task, found.get(task.id, ()))) is not None]
-            return Ways(computings=computings, ways=ways, sequence=await tx.changes.newest())
+            places = await self._places(tx)
+            return Ways(places=places, ways=ways, sequence=await tx.changes.newest())
 
-    async def follow(self, start: Ways) -> AsyncGenerator[Sequence[Way | Gone | Computing], None]:
+    async def follow(self, start: Ways) -> AsyncGenerator[Sequence[Told], None]:
         """Yield what changes after a snapshot, until changes were missed: then another snapshot has to be taken."""
         ways: dict[TaskId, Way] = {way.task: way for way in start.ways}
-        computings = {computing.name: computing for computing in start.computings}
+        places = {place.name: place for place in start.places}
         async for batch in self._store.changes(start.sequence):
             topics = {change.topic for change in batch}
             if Topic.GAP in topics:
                 return
-            told: list[Way | Gone | Computing] = []
+            told: list[Told] = []
             async with self._store.read() as tx:
                 if Topic.COMPUTING in topics:
-                    told += _renewed(computings, await tx.computings.all())
+                    told += _renewed(places, await self._places(tx))
                 ids = {change.key for change in batch if change.topic == Topic.TASK}
                 if ids:
                     told += _moved(ways, ids, await tx.tasks.known(ids), await tx.found.of(ids))
             if told:
                 yield told
 
+    async def _places(self, tx: Transaction) -> Sequence[Place]:
+        sealed = await tx.computings.sealed()
+        return [
+            Place(
+                name=one.name,
+                kind=one.kind,
+                settings=whole_settings(self._sealer, one, sealed.get(one.name)),
+                revision=f"{one.id}.{one.revision}",
+            )
+            for one in await tx.computings.all()
+        ]
 
-def _renewed(known: dict[str, Computing], present: Sequence[Computing]) -> list[Computing]:
-    """Return the computings that are reached in another way than before, and remember them."""
-    told = []
-    for computing in present:
-        before = known.get(computing.name)
-        if before is None or (before.kind, before.settings) != (computing.kind, computing.settings):
-            told.append(computing)
-        known[computing.name] = computing
+
+def _renewed(known: dict[str, Place], present: Sequence[Place]) -> list[Place | Removed]:
+    """Return the computings that went, or are reached in another way than before, and remember them."""
+    told: list[Place | Removed] = [Removed(name) for name in known.keys() - {place.name for place in present}]
+    # One that was removed and added again is another one, even where all it says is the same.
+    told += [place for place in present if known.get(place.name) != place]
+    known.clear()
+    known.update({place.name: place for place in present})
     return told
 
 

@@ -1,7 +1,7 @@
 """Tasks: asking for one, stopping it, running it again, and reading its record."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from specola.clock import Clock
@@ -16,6 +16,7 @@ from specola.secrets import Sealer
 from specola.services import cursors, loglines
 from specola.services.addresses import Addresses
 from specola.services.limits import check_live
+from specola.services.offers import expected_wait
 from specola.services.rights import visible_task
 from specola.services.software import Catalogue
 from specola.services.wishes import LONGEST_NAME, Plan, check_name, fingerprint, plan, resolve
@@ -137,6 +138,14 @@ class Tasks:
         check_live(len(live), self._limits)
         name = _name_for(wish, planned.title, {one.name for one in live})
         task = self._task(planned, actor=actor, name=name)
+        wait = await expected_wait(
+            tx,
+            planned.computing,
+            partition=task.placement.partition,
+            resources=task.resources,
+            limits=self._limits,
+        )
+        task = replace(task, forecast=wait.forecast(task.created) if wait else None)
         credential = self._sealer.seal(self._clock.new_secret(), purpose=_purpose(task.id))
         await tx.tasks.add(task, credential=credential)
         if key is not None:
@@ -164,6 +173,7 @@ class Tasks:
             release=planned.release,
             computing=planned.computing.name,
             resources=planned.resources,
+            placement=planned.placement,
             environment=planned.environment,
             parameters=planned.parameters,
             image=planned.image,
@@ -174,6 +184,7 @@ class Tasks:
             created=now,
             interfaces=tuple(InterfaceState(name=one.name) for one in planned.release.interfaces),
             again_of=planned.again_of,
+            account=planned.account,
         )
 
     # -- reading ----------------------------------------------------------------------------------------------------

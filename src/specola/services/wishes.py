@@ -4,20 +4,24 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from specola.config import Limits
 from specola.domain.computing import Capability, Computing, ImageDetails
 from specola.domain.errors import ImageArchitectureError, InvalidError, MissingError
 from specola.domain.person import Actor
+from specola.domain.placement import Placement
 from specola.domain.reference import ImageReference
-from specola.domain.software import Release, Resources
+from specola.domain.software import HomeAccess, Release, Resources
 from specola.domain.task import ImageRecord, Task, TaskId, Wish
 from specola.ports.connector import Connector
+from specola.services.accounts import account_for
 from specola.services.definition.checks import environment_name_fault
 from specola.services.definition.parameters import choose
 from specola.services.drafts import release_of, title_of
 from specola.services.limits import resources_for
-from specola.services.places import place_for
+from specola.services.offered import placement_for
+from specola.services.places import place_for_task
 from specola.services.software import Catalogue
 from specola.storage.store import Transaction
 
@@ -37,16 +41,22 @@ class Plan:
     release: Release
     computing: Computing
     resources: Resources
+    placement: Placement
     environment: Mapping[str, str]
     parameters: Mapping[str, str]
     image: ImageRecord | None = None
     again_of: TaskId | None = None
+    account: str | None = None
 
 
 def fingerprint(wish: Wish) -> str:
     """Return what tells one wish from another: SHA-256, in hex, of all it says."""
-    said = json.dumps(asdict(wish), sort_keys=True, default=dict)
+    said = json.dumps(asdict(wish), sort_keys=True, default=_plain)
     return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    return dict(value) if isinstance(value, Mapping) else str(value)
 
 
 def check_name(name: str) -> None:
@@ -69,8 +79,10 @@ async def plan(tx: Transaction, wish: Wish, *, actor: Actor, catalogue: Catalogu
         The wish contradicts itself, or a name, variable or parameter does not fit.
     MissingError, ConflictError
         It names what is not there, or no computing is.
-    LimitError
-        It asks for more than is allowed.
+    LimitError, NotOfferedError
+        It asks for more than is allowed, or for what the computing does not have.
+    AccountMissingError
+        Tasks run there with people's own accounts, and the actor has none that was proven.
     """
     _check_one_source(wish)
     if wish.name is not None:
@@ -78,7 +90,7 @@ async def plan(tx: Transaction, wish: Wish, *, actor: Actor, catalogue: Catalogu
     _check_environment(wish.environment)
     if wish.again_of is not None:
         return await _plan_again(tx, wish, actor=actor, limits=limits)
-    computing = await place_for(tx, wish.computing)
+    computing = await place_for_task(tx, wish.computing, actor=actor)
     if wish.software is not None:
         software = await catalogue.find(tx, actor, wish.software)
         release = _release(software.releases, wish.release)
@@ -87,21 +99,26 @@ async def plan(tx: Transaction, wish: Wish, *, actor: Actor, catalogue: Catalogu
         reference = ImageReference.parse(wish.image or "")
         release = Release(id="", version=reference.tag, image=reference.text)
         title, entry = title_of(reference), None
+    placement = placement_for(wish.placement, release, computing=computing, limits=limits)
     return Plan(
         title=title,
         software=entry,
-        release=release,
+        release=with_home(release, wish.home),
         computing=computing,
-        resources=resources_for(wish, release.resources, computing=computing, limits=limits),
+        resources=resources_for(
+            wish, release.resources, computing=computing, limits=limits, partition=placement.partition
+        ),
+        placement=placement,
         environment={**release.environment, **wish.environment},
         parameters=choose(release.parameters, wish.parameters),
+        account=await account_for(tx, computing, actor.person.id),
     )
 
 
 async def _plan_again(tx: Transaction, wish: Wish, *, actor: Actor, limits: Limits) -> Plan:
     """Plan exactly what an earlier task was, but for what the wish says itself; its catalogue entry may be gone."""
     earlier = await _earlier(tx, wish.again_of or "", actor)
-    computing = await place_for(tx, wish.computing or earlier.computing)
+    computing = await place_for_task(tx, wish.computing or earlier.computing, actor=actor)
     # An image id is this computing's own; elsewhere the image is found by its reference and digest.
     here = computing.name == earlier.computing and earlier.image.id is not None
     same = replace(
@@ -109,17 +126,36 @@ async def _plan_again(tx: Transaction, wish: Wish, *, actor: Actor, limits: Limi
         cpus=earlier.resources.cpus if wish.cpus is None else wish.cpus,
         memory=earlier.resources.memory if wish.memory is None else wish.memory,
         shm=earlier.resources.shm if wish.shm is None else wish.shm,
+        gpus=earlier.resources.gpus if wish.gpus is None else wish.gpus,
+        gpu_model=earlier.resources.gpu_model if wish.gpu_model is None else wish.gpu_model,
+        placement=_placement_again(wish.placement, earlier, stays=computing.name == earlier.computing),
     )
+    placement = placement_for(same.placement, earlier.release, computing=computing, limits=limits)
     return Plan(
         title=earlier.title,
         software=earlier.software,
-        release=replace(earlier.release, digest=earlier.image.digest),
+        release=with_home(replace(earlier.release, digest=earlier.image.digest), wish.home),
         computing=computing,
-        resources=resources_for(same, earlier.resources, computing=computing, limits=limits),
+        resources=resources_for(
+            same, earlier.resources, computing=computing, limits=limits, partition=placement.partition
+        ),
+        placement=placement,
         environment={**earlier.environment, **wish.environment},
         parameters=choose(earlier.release.parameters, {**earlier.parameters, **wish.parameters}),
         image=earlier.image if here else None,
         again_of=earlier.id,
+        account=await account_for(tx, computing, actor.person.id),
+    )
+
+
+def _placement_again(wanted: Placement, earlier: Task, *, stays: bool) -> Placement:
+    """Return how it was queued, but for what the wish says itself; elsewhere only the time means anything."""
+    before = earlier.placement
+    return Placement(
+        time=wanted.time or before.time,
+        partition=wanted.partition if wanted.partition is not None or not stays else before.partition,
+        project=wanted.project if wanted.project is not None or not stays else before.project,
+        options={**(before.options if stays else {}), **wanted.options},
     )
 
 
@@ -156,6 +192,25 @@ async def resolve(planned: Plan, *, wish: Wish, connector: Connector) -> Plan:
         reference=release.image, digest=details.digest, id=details.id, architecture=details.architecture
     )
     return replace(planned, release=release, image=image)
+
+
+def with_home(release: Release, access: HomeAccess | None) -> Release:
+    """Return a release as somebody wants it who says what it may do with their home.
+
+    Raises
+    ------
+    InvalidError
+        It mounts no home.
+    """
+    if access is None or (release.home is None and access is HomeAccess.NONE):
+        return release
+    if release.home is None:
+        raise InvalidError(
+            "This software does not say where your home is mounted, so it gets none.",
+            hint="Leave the choice out, or add “home” to its definition.",
+            field="home",
+        )
+    return replace(release, home_access=access)
 
 
 def _reference(planned: Plan, wish: Wish) -> ImageReference:

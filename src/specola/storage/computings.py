@@ -1,6 +1,6 @@
 """The collection of computings in one transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Select, delete, insert, or_, select, update
@@ -8,11 +8,11 @@ from sqlalchemy.dialects.postgresql import insert as upsert_postgres
 from sqlalchemy.dialects.sqlite import insert as upsert_sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from specola.domain.computing import Computing, ComputingState, Handle
+from specola.domain.computing import Audience, Computing, ComputingState, Handle, Intake
 from specola.domain.errors import MissingError
 from specola.domain.task import TaskId
 from specola.storage.changes import Changes, Topic
-from specola.storage.documents import PROBE, storable
+from specola.storage.documents import OFFER, PROBE, storable
 from specola.storage.schema.computings import ComputingRow, LeaseRow, OrphanRow
 
 __all__ = ["Computings"]
@@ -39,27 +39,73 @@ class Computings:
             raise MissingError("computing", name)
         return _computing(rows[0])
 
-    async def save(self, computing: Computing) -> None:
-        """Write a computing's record, but not its state, which a worker writes. A first one becomes the last in order."""
-        fields = {"title": computing.title, "kind": computing.kind, "settings": dict(computing.settings)}
-        known = await self.all()
-        if any(one.name == computing.name for one in known):
-            await self._session.execute(
-                update(ComputingRow).where(ComputingRow.name == computing.name).values(**fields)
-            )
+    async def save(self, computing: Computing, *, sealed: bytes | None = None) -> None:
+        """Write a computing's record, but not its state, which a worker writes.
+
+        Parameters
+        ----------
+        sealed
+            Its secret settings, sealed already, whose names stand in the record; None: it has none.
+        """
+        if bool(computing.secrets) != (sealed is not None):
+            raise ValueError("secrets are written together with their names")
+        fields = {
+            "title": storable(computing.title),
+            "kind": computing.kind,
+            "description": storable(computing.description),
+            "owner": computing.owner,
+            "audience": computing.audience.value,
+            "groups": list(computing.groups),
+            "intake": computing.intake.value,
+            "place": computing.order,
+            "offer": OFFER.write(computing.offer),
+            "settings": storable(dict(computing.settings)),
+            "secrets": sealed,
+            "secret_names": list(computing.secrets),
+            "revision": computing.revision,
+        }
+        known = await self.known([computing.name])
+        if known:
+            query = update(ComputingRow).where(ComputingRow.name == computing.name).values(**fields)
+            await self._session.execute(query)
         else:
             row = insert(ComputingRow).values(
-                id=computing.id, name=computing.name, place=len(known), created=computing.created, error="", **fields
+                id=computing.id, name=computing.name, created=computing.created, error="", **fields
             )
             await self._session.execute(row)
-        self._changes.note(Topic.COMPUTING, computing.name)
+        self._changes.note(Topic.COMPUTING, computing.name, computing.owner)
+
+    async def known(self, names: Collection[str]) -> Mapping[str, Computing]:
+        """Return those of many computings that have a record, by name; the others are left out."""
+        query = select(ComputingRow).where(ComputingRow.name.in_([storable(name) for name in names]))
+        return {row.name: _computing(row) for row in await self._fresh(query)}
+
+    async def sealed(self) -> Mapping[str, bytes]:
+        """Return the sealed settings of every computing that has some, by name."""
+        query = select(ComputingRow.name, ComputingRow.secrets).where(ComputingRow.secrets.is_not(None))
+        return {row[0]: row[1] for row in await self._session.execute(query) if row[1] is not None}
+
+    async def set_intake(self, name: str, intake: Intake) -> None:
+        """Write whether a computing takes new tasks; silent if it is so already. Raises MissingError."""
+        before = await self.get(name)
+        if before.intake is not intake:
+            query = update(ComputingRow).where(ComputingRow.name == name).values(intake=intake.value)
+            await self._session.execute(query)
+            self._changes.note(Topic.COMPUTING, name, before.owner)
+
+    async def remove(self, name: str) -> None:
+        """Remove a record with all that hangs on it; silent if it is gone."""
+        owner = (await self.known([name])).get(name)
+        await self._session.execute(delete(ComputingRow).where(ComputingRow.name == storable(name)))
+        self._changes.note(Topic.COMPUTING, name, owner.owner if owner else None)
 
     async def save_state(self, name: str, state: ComputingState) -> None:
         """Write how a computing was when a worker last asked it.
 
         It is told as a change only if more than the moment of asking is different.
         """
-        before = (await self.get(name)).state
+        record = await self.get(name)
+        before, owner = record.state, record.owner
         fields = {
             "asked": state.asked,
             "probe": None if state.probe is None else PROBE.write(state.probe),
@@ -69,7 +115,7 @@ class Computings:
         await self._session.execute(update(ComputingRow).where(ComputingRow.name == name).values(**fields))
         told = (state.probe, state.unreachable_since, state.error)
         if told != (before.probe, before.unreachable_since, before.error):
-            self._changes.note(Topic.COMPUTING, name)
+            self._changes.note(Topic.COMPUTING, name, owner)
 
     # -- leases -----------------------------------------------------------------------------------------------------
 
@@ -88,8 +134,10 @@ class Computings:
         Returns
         -------
         bool
-            False: another holds it, and it has not run out.
+            False: another holds it, and it has not run out; or there is no such computing any more.
         """
+        if not await self.known([name]):
+            return False
         upsert = upsert_postgres if self._session.get_bind().dialect.name == "postgresql" else upsert_sqlite
         query = upsert(LeaseRow).values(computing=name, holder=holder, until=until)
         query = query.on_conflict_do_update(
@@ -165,7 +213,16 @@ def _computing(row: ComputingRow) -> Computing:
         name=row.name,
         title=row.title,
         kind=row.kind,
+        description=row.description,
+        owner=row.owner,
+        audience=Audience(row.audience),
+        groups=tuple(row.groups),
+        intake=Intake(row.intake),
+        order=row.place,
+        offer=OFFER.read(row.offer),
         settings=row.settings,
+        secrets=tuple(row.secret_names),
+        revision=row.revision,
         state=state,
         created=row.created,
     )

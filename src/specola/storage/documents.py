@@ -6,10 +6,24 @@ from typing import Any, Generic, TypeVar
 from pydantic import TypeAdapter
 
 from specola.domain.computing import Probe
+from specola.domain.offer import Offer
+from specola.domain.placement import Forecast, Placement
 from specola.domain.software import Release, Resources
 from specola.domain.task import ImageRecord, InterfaceState, Reason
 
-__all__ = ["IMAGE", "INTERFACES", "PROBE", "REASON", "RELEASE", "RESOURCES", "Document", "storable"]
+__all__ = [
+    "FORECAST",
+    "IMAGE",
+    "INTERFACES",
+    "OFFER",
+    "PLACEMENT",
+    "PROBE",
+    "REASON",
+    "RELEASE",
+    "RESOURCES",
+    "Document",
+    "storable",
+]
 
 T = TypeVar("T")
 
@@ -50,3 +64,6 @@ IMAGE = Document(ImageRecord)
 REASON = Document(Reason)
 INTERFACES = Document(tuple[InterfaceState, ...])
 PROBE = Document(Probe)
+PLACEMENT = Document(Placement)
+FORECAST = Document(Forecast)
+OFFER = Document(Offer)

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from specola.clock import Clock
 from specola.storage import engine, revision
 from specola.storage.access import Access
+from specola.storage.account_links import AccountLinks
 from specola.storage.attempts import Attempts
 from specola.storage.border import connected, connecting, working
 from specola.storage.certificates import Certificates
@@ -18,6 +19,7 @@ from specola.storage.computings import Computings
 from specola.storage.connections import Connections
 from specola.storage.feed import Feed
 from specola.storage.found import Found
+from specola.storage.groups import Groups
 from specola.storage.keys import Keys
 from specola.storage.links import Links
 from specola.storage.people import People
@@ -36,9 +38,11 @@ class Transaction:
         self.changes = Changes(session, clock=clock)
         self.people = People(session, self.changes)
         self.sessions = Sessions(session, self.changes)
+        self.groups = Groups(session, self.changes)
         self.keys = Keys(session, self.changes)
         self.attempts = Attempts(session)
         self.access = Access(session, self.changes)
+        self.account_links = AccountLinks(session, self.changes)
         self.certificates = Certificates(session, self.changes)
         self.software = Catalogue(session, self.changes)
         self.tasks = Tasks(session, self.changes)

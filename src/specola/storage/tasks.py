@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Select, and_, delete, func, insert, or_, select, update
@@ -10,14 +10,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from specola.domain.errors import MissingError, StateError
 from specola.domain.person import PersonId
+from specola.domain.placement import Placement
 from specola.domain.task import FINAL, RANK, Desired, Event, Task, TaskId, TaskState
+from specola.domain.waits import Wait
 from specola.storage.changes import Changes, Topic
-from specola.storage.documents import IMAGE, INTERFACES, REASON, RELEASE, RESOURCES, storable
+from specola.storage.documents import FORECAST, IMAGE, INTERFACES, PLACEMENT, REASON, RELEASE, RESOURCES, storable
 from specola.storage.schema.tasks import EventRow, TaskRow, WishKeyRow
 
 __all__ = ["Tasks", "WishKey"]
 
 LIVE = TaskRow.state.not_in([state.value for state in FINAL])
+LONGEST_WORD = 200
 KEPT = TaskRow.desired != Desired.DELETED.value
 
 
@@ -48,9 +51,11 @@ class Tasks:
             release=RELEASE.write(task.release),
             computing=task.computing,
             resources=RESOURCES.write(task.resources),
+            placement=PLACEMENT.write(task.placement),
             environment=dict(task.environment),
             parameters=dict(task.parameters),
             again_of=task.again_of,
+            account=task.account,
             credential=credential,
             created=task.created,
             name=task.name,
@@ -138,6 +143,20 @@ class Tasks:
         if sealed is None:
             raise MissingError("task", task)
         return sealed
+
+    async def waits(self, computing: str, *, most: int = 500) -> Sequence[Wait]:
+        """Return how long the latest tasks of a computing that started waited for it, the latest first."""
+        query = select(TaskRow.created, TaskRow.begun, TaskRow.placement, TaskRow.resources)
+        query = query.where(TaskRow.computing == computing, TaskRow.begun.is_not(None))
+        rows = await self._session.execute(query.order_by(TaskRow.begun.desc()).limit(most))
+        return [
+            Wait(
+                took=max(row.begun - row.created, timedelta()),
+                partition=(Placement() if row.placement is None else PLACEMENT.read(row.placement)).partition,
+                resources=RESOURCES.read(row.resources),
+            )
+            for row in rows
+        ]
 
     # -- for the worker ---------------------------------------------------------------------------------------------
 
@@ -260,6 +279,12 @@ def _told(task: Task) -> dict[str, Any]:
         "interfaces": INTERFACES.write(task.interfaces),
         "seen": task.seen,
         "unseen_since": task.unseen_since,
+        "raw": storable(task.raw)[:LONGEST_WORD],
+        "node": storable(task.node)[:LONGEST_WORD],
+        "forecast": None if task.forecast is None else FORECAST.write(task.forecast),
+        "begun": task.begun,
+        "deadline": task.deadline,
+        "warned": None if task.warned is None else round(task.warned.total_seconds()),
     }
 
 
@@ -273,6 +298,7 @@ def _task(row: TaskRow) -> Task:
         release=RELEASE.read(row.release),
         computing=row.computing,
         resources=RESOURCES.read(row.resources),
+        placement=Placement() if row.placement is None else PLACEMENT.read(row.placement),
         environment=row.environment,
         parameters=row.parameters,
         image=IMAGE.read(row.image),
@@ -289,6 +315,13 @@ def _task(row: TaskRow) -> Task:
         seen=row.seen,
         unseen_since=row.unseen_since,
         again_of=row.again_of,
+        raw=row.raw or "",
+        node=row.node or "",
+        forecast=None if row.forecast is None else FORECAST.read(row.forecast),
+        begun=row.begun,
+        deadline=row.deadline,
+        warned=None if row.warned is None else timedelta(seconds=row.warned),
+        account=row.account,
     )
 
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import yaml
 
+from specola.domain.durations import format_duration
 from specola.domain.errors import Problem
 from specola.domain.sizes import format_size
-from specola.domain.software import Activity, Interface, Parameter, Release, Software
+from specola.domain.software import Activity, Interface, Parameter, PreStop, Release, Software
 from specola.web.forms import Filled, read_pairs, write_pairs
 
 __all__ = ["INTERFACE", "PARAMETER", "faults_of", "grown", "rows", "shrunk", "to_form", "to_yaml"]
@@ -37,6 +38,7 @@ ELSEWHERE = {
     "activity.ignore": "ignore",
     "activity.pings": "pings",
     "activity": "ignore",
+    "pre_stop": "pre_stop.command",
 }
 
 
@@ -98,10 +100,22 @@ def _release_fields(release: Release) -> dict[str, str]:
         "resources.cpus": f"{release.resources.cpus:g}",
         "resources.memory": format_size(release.resources.memory),
         "resources.shm": format_size(release.resources.shm),
+        "resources.gpus": str(release.resources.gpus or ""),
+        "resources.gpu_model": release.resources.gpu_model,
+        "time": "" if release.time is None else format_duration(release.time),
+        "pre_stop.command": "\n".join(release.pre_stop.command) if release.pre_stop else "",
+        "pre_stop.time": _pre_stop_time(release.pre_stop),
         "user": release.user.value,
         "home": release.home or "",
+        "home_access": release.home_access.value,
+        "scratch": release.scratch or "",
         "capabilities": ", ".join(release.capabilities),
     }
+
+
+def _pre_stop_time(pre_stop: PreStop | None) -> str:
+    usual = PreStop(command=()).time
+    return "" if pre_stop is None or pre_stop.time == usual else format_duration(pre_stop.time)
 
 
 def _interface_fields(interface: Interface) -> dict[str, str]:
@@ -150,9 +164,16 @@ def to_yaml(form: Filled) -> str:
     table |= {name: form[name].strip() for name in ("version", "image")}
     table["command"] = [line for line in form["command"].splitlines() if line]
     table["environment"] = read_pairs("environment", form["environment"])
-    table["resources"] = _said({name: _number(form[f"resources.{name}"]) for name in ("cpus", "memory", "shm")})
+    sizes = ("cpus", "memory", "shm", "gpus", "gpu_model")
+    table["resources"] = _said({name: _number(form[f"resources.{name}"]) for name in sizes})
+    table["time"] = form["time"].strip()
+    command = [line for line in form["pre_stop.command"].splitlines() if line]
+    table["pre_stop"] = _said({"command": command, "time": form["pre_stop.time"].strip()})
     table["user"] = form["user"]
     table["home"] = form["home"].strip()
+    # Without a home the choice beside it means nothing.
+    table["home_access"] = form["home_access"] if table["home"] else ""
+    table["scratch"] = form["scratch"].strip()
     table["capabilities"] = _words(form["capabilities"])
     table["interfaces"] = [_interface(form, number) for number in rows(form.values, "interfaces")]
     table["parameters"] = [_parameter(form, number) for number in rows(form.values, "parameters")]

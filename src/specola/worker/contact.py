@@ -11,7 +11,7 @@ import structlog
 from specola.clock import Clock
 from specola.domain.budget import Budget
 from specola.domain.computing import ComputingState, Handle, Observation, Phase
-from specola.domain.errors import BudgetExhaustedError, ComputingUnreachableError, LaunchError
+from specola.domain.errors import BudgetExhaustedError, ComputingUnreachableError, HostKeyChangedError, LaunchError
 from specola.domain.task import Task, TaskId
 from specola.ports.computing import Computing
 from specola.worker.decisions import Look, Verdict, placed
@@ -121,6 +121,9 @@ class Contact:
 
     async def lose(self, error: ComputingUnreachableError) -> None:
         """Note that the computing did not answer; from now on every look says since when."""
+        if isinstance(error, HostKeyChangedError):
+            # Where it leads may be another machine now, so nothing new is sent there until somebody has looked.
+            await self._record.stop_intake()
         if self.is_lost:
             return
         now = self._clock.now()
@@ -134,7 +137,9 @@ class Contact:
         """Ask the computing what it is, and write that down."""
         try:
             probe = await self._computing.probe(Budget(self._timing.look, "Asking the computing what it is"))
-        except (ComputingUnreachableError, BudgetExhaustedError, LaunchError) as error:
+        except ComputingUnreachableError as error:
+            await self.lose(error)
+        except (BudgetExhaustedError, LaunchError) as error:
             await self.lose(ComputingUnreachableError(self._computing.name, error.sentence))
         else:
             await self._record.save_state(ComputingState(asked=self._clock.now(), probe=probe))

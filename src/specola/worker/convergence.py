@@ -153,6 +153,8 @@ class Convergence:
             if written is None:
                 return
             verdict = written
+        if verdict.tell and not self._contact.is_lost:
+            group.create_task(self._steps.tell(verdict.task, verdict.tell), name=f"tell {task.id}")
         if not self._contact.is_lost:
             self._dispatch(verdict.step, verdict.task, group)
 

@@ -1,17 +1,19 @@
 """What to do about one task: a pure function of its record and of what the computing says of it."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from specola.domain.computing import Handle, Observation, Phase
 from specola.domain.software import Interface
 from specola.domain.task import Desired, Endpoint, InterfaceState, Reason, Task, TaskState
+from specola.worker.bounds import bounded, is_over, timed_out
 from specola.worker.endings import ending
+from specola.worker.queueing import RUNNING, begun_at, resumed, waiting
 from specola.worker.timing import Timing
+from specola.worker.verdicts import Note, Step, Verdict
 
 __all__ = [
     "Look",
@@ -34,19 +36,6 @@ UNANSWERED = Reason(
 )
 
 
-class Step(Enum):
-    """What is done next for a task; each is safe to repeat and to give up half-way."""
-
-    NOTHING = "wait for the next look"
-    LAUNCH = "start it, or find it started"
-    FIND = "look whether a launch that was given up left something"
-    TRY = "try the interfaces that are not ready"
-    STOP = "stop it"
-    SETTLE = "read how it ended and write that down"
-    CLEAN = "keep its log and remove what is left of it"
-    ERASE = "remove its record"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
     """One look at a task's computing.
@@ -58,25 +47,6 @@ class Look:
     at: datetime
     observation: Observation | None = None
     unseen_since: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Note:
-    """An event to be written with the record; `at` is None for what happens as it is written."""
-
-    code: str
-    sentence: str
-    data: Mapping[str, Any] = field(default_factory=dict)
-    at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """The record as it should be, the events to write with it, and the step to take once it is written."""
-
-    task: Task
-    step: Step = Step.NOTHING
-    notes: tuple[Note, ...] = ()
 
 
 def decide(task: Task, look: Look, *, streams: Path, timing: Timing) -> Verdict:
@@ -106,8 +76,11 @@ def decide(task: Task, look: Look, *, streams: Path, timing: Timing) -> Verdict:
         return Verdict(task=seen, step=Step.SETTLE)
     if seen.desired is not Desired.RUNNING:
         return _stopping(seen, look)
+    if seen.state is TaskState.STOPPING:
+        # Its time is over, and the worker that began to end it may be gone.
+        return Verdict(task=seen, step=Step.STOP)
     if look.observation.phase is Phase.CREATED:
-        return Verdict(task=seen)
+        return waiting(seen, look.observation, at=look.at)
     return _serving(seen, look.at, look.observation, streams=streams, timing=timing)
 
 
@@ -116,7 +89,13 @@ def settled(task: Task, observation: Observation, *, at: datetime, log: Sequence
     state, reason = ending(task, observation, log=log)
     ended = observation.ended or at
     final = _final(task, state, reason, at=max(min(ended, at), task.since))
-    final = replace(final, exit_code=observation.exit_code)
+    final = replace(
+        final,
+        exit_code=observation.exit_code,
+        raw=observation.raw or task.raw,
+        node=observation.node or task.node,
+        forecast=None,
+    )
     data: dict[str, Any] = {"reason": reason.code}
     if observation.exit_code is not None:
         data["exit_code"] = observation.exit_code
@@ -214,29 +193,32 @@ def _stopping(task: Task, look: Look) -> Verdict:
 
 
 def _serving(task: Task, at: datetime, seen: Observation, *, streams: Path, timing: Timing) -> Verdict:
-    """A container that runs: record where it is reached, and judge whether it is ready."""
+    """A container that runs: record where it is reached, judge whether it is ready, and keep its time."""
     first = all(one.endpoint is None for one in task.interfaces)
-    task = _placed(task, at, seen, streams)
-    notes: list[Note] = []
-    waiting = [one.name for one in task.interfaces if not one.ready]
-    if waiting and first:
-        sentence = f"It runs; waiting for {_named(waiting)} to answer."
-        notes.append(Note(code="waiting", sentence=sentence, data={"interfaces": waiting}))
+    task, warned = bounded(resumed(_placed(task, at, seen, streams)), seen, at=at, warnings=timing.warnings)
+    if is_over(task, seen, at):
+        task, note = timed_out(task, at)
+        return Verdict(task=task, step=Step.STOP, notes=(note,))
+    notes, tell = list(warned), warned[0].sentence if warned else ""
+    missing = [one.name for one in task.interfaces if not one.ready]
+    if missing and first:
+        sentence = f"It runs; waiting for {_named(missing)} to answer."
+        notes.append(Note(code="waiting", sentence=sentence, data={"interfaces": missing}))
     if task.state is not TaskState.STARTING:
-        return Verdict(task=task, step=Step.TRY if waiting else Step.NOTHING, notes=tuple(notes))
-    if not waiting:
+        return Verdict(task=task, step=Step.TRY if missing else Step.NOTHING, notes=tuple(notes), tell=tell)
+    if not missing:
         task, note = _run(task, at)
-        return Verdict(task=task, notes=(*notes, note))
-    if at - _began(task, seen, at) < timing.ready:
-        return Verdict(task=task, step=Step.TRY, notes=tuple(notes))
+        return Verdict(task=task, notes=(*notes, note), tell=tell)
+    if at - begun_at(task, seen, at) < timing.ready:
+        return Verdict(task=task, step=Step.TRY, notes=tuple(notes), tell=tell)
     late = Reason(
         code="interface_not_ready",
-        sentence=f"{_named(waiting)} did not answer within {timing.ready.total_seconds():g} s.",
+        sentence=f"{_named(missing)} did not answer within {timing.ready.total_seconds():g} s.",
         hint="Check the port and the health path of the interface, and the log for an error.",
     )
-    if len(waiting) == len(task.interfaces):
+    if len(missing) == len(task.interfaces):
         return failed(task, late, at=at)
-    notes.append(Note(code=late.code, sentence=late.sentence, data={"interfaces": waiting}))
+    notes.append(Note(code=late.code, sentence=late.sentence, data={"interfaces": missing}))
     task, note = _run(task, at)
     return Verdict(task=task, step=Step.TRY, notes=(*notes, note))
 
@@ -272,20 +254,14 @@ def stream_of(task: Task, interface: Interface, streams: Path) -> Endpoint:
 
 
 def _run(task: Task, at: datetime) -> tuple[Task, Note]:
-    reason = Reason(code="running", sentence="It is running.")
-    task = task.moved_to(TaskState.RUNNING, at=at, reason=reason)
-    return task, Note(code=task.state.value, sentence=reason.sentence)
+    task = task.moved_to(TaskState.RUNNING, at=at, reason=RUNNING)
+    return task, Note(code=task.state.value, sentence=RUNNING.sentence)
 
 
 def _final(task: Task, state: TaskState, reason: Reason, *, at: datetime) -> Task:
     """End a task; an ended task is reached nowhere."""
     closed = tuple(replace(one, ready=False, endpoint=None, since=at) for one in task.interfaces)
     return replace(task.moved_to(state, at=at, reason=reason), interfaces=closed, unseen_since=None)
-
-
-def _began(task: Task, seen: Observation, at: datetime) -> datetime:
-    """Return when the container started; its computing's clock is believed between our own two marks only."""
-    return min(max(seen.started or task.since, task.since), at)
 
 
 def _named(names: Sequence[str]) -> str:

@@ -4,11 +4,12 @@ import signal
 from collections.abc import Sequence
 
 from specola.domain.computing import Observation, Phase
+from specola.domain.durations import format_duration
+from specola.domain.reasons import ENDS, WAITS, EndReason, told
 from specola.domain.task import Desired, Reason, Task, TaskState
 
 __all__ = ["ending"]
 
-OUT_OF_MEMORY = "out_of_memory"
 SIGNALLED = 128
 """Shells and engines report a process ended by signal N as exit code 128 + N (POSIX.1-2017, 2.8.2)."""
 
@@ -42,6 +43,8 @@ def ending(task: Task, observation: Observation, *, log: Sequence[str] = ()) -> 
     log
         The last lines the task wrote, oldest first; the last of them is quoted where something went wrong.
     """
+    if EndReason.TIME_LIMIT in {observation.reason, task.reason.code if task.state is TaskState.STOPPING else ""}:
+        return _at_its_limit(task, observation)
     if task.desired is not Desired.RUNNING:
         return TaskState.STOPPED, Reason(code="stopped", sentence="It was stopped as asked.")
     if observation.phase is Phase.FORGOTTEN:
@@ -50,16 +53,28 @@ def ending(task: Task, observation: Observation, *, log: Sequence[str] = ()) -> 
             sentence="Its container was removed outside the platform.",
             hint="Run it again; files in your home are kept.",
         )
-    if observation.reason == OUT_OF_MEMORY:
+    if observation.reason == EndReason.OUT_OF_MEMORY:
         limit = task.resources.memory / 1024**3
         return TaskState.FAILED, Reason(
-            code=OUT_OF_MEMORY,
+            code=EndReason.OUT_OF_MEMORY.value,
             sentence=f"It needed more than its {limit:.3g} GiB of memory and was ended.",
             hint="Run it again with more memory.",
         )
+    if observation.reason in ENDS or observation.reason in WAITS:
+        # A job may also be ended before it ever started: then what it waited for says why.
+        return TaskState.FAILED, told({**WAITS, **ENDS}, observation.reason, observation.sentence)
     if observation.exit_code == 0:
         return _ended_well(task, log)
     return TaskState.FAILED, _failure(observation, log)
+
+
+def _at_its_limit(task: Task, observation: Observation) -> tuple[TaskState, Reason]:
+    """What served until its time was over did what it was to do; a command that was cut off did not."""
+    time = task.placement.time
+    sentence = f"It ran for {format_duration(time)}, which was its time limit, and was ended." if time else ""
+    served = bool(task.release.interfaces) and task.started is not None
+    reason = told(ENDS, EndReason.TIME_LIMIT, observation.sentence or sentence)
+    return TaskState.STOPPED if served else TaskState.FAILED, reason
 
 
 def _ended_well(task: Task, log: Sequence[str]) -> tuple[TaskState, Reason]:

@@ -2,6 +2,7 @@
 
 from specola.domain.computing import HomeMount, Launch
 from specola.domain.placeholders import fill
+from specola.domain.software import HomeAccess, Release
 from specola.domain.task import Task
 
 __all__ = ["launch_of"]
@@ -34,10 +35,20 @@ def launch_of(task: Task, *, credential: str, number: int) -> Launch:
             name: fill(value, credential=credential, parameters=task.parameters) for name, value in environment.items()
         },
         resources=task.resources,
+        placement=task.placement,
+        pre_stop=release.pre_stop,
         user=release.user,
-        home=HomeMount(key=task.owner, number=number, path=release.home) if release.home else None,
+        home=_home(release, owner=task.owner, number=number),
         number=number,
         capabilities=release.capabilities,
         interfaces=release.interfaces,
         credential=credential,
+        scratch=release.scratch,
+        account=task.account,
     )
+
+
+def _home(release: Release, *, owner: str, number: int) -> HomeMount | None:
+    if release.home is None or release.home_access is HomeAccess.NONE:
+        return None
+    return HomeMount(key=owner, number=number, path=release.home, read_only=release.home_access is HomeAccess.READ)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequen
 from contextlib import asynccontextmanager
 
 from specola.clock import Clock
-from specola.domain.computing import ComputingState, Handle, Launch
+from specola.domain.computing import ComputingState, Handle, Intake, Launch
 from specola.domain.errors import MissingError
 from specola.domain.task import Task, TaskId
 from specola.secrets import Sealer
@@ -107,6 +107,11 @@ class Record:
         """Write down how the computing is."""
         async with self._writing() as transaction:
             await transaction.computings.save_state(self._computing, state)
+
+    async def stop_intake(self) -> None:
+        """Let the computing take no new tasks until somebody opens it again."""
+        async with self._writing() as transaction:
+            await transaction.computings.set_intake(self._computing, Intake.STOPPED)
 
     async def save_orphans(self, orphans: Mapping[TaskId, Handle]) -> None:
         """Write down what carries our label there and has no record."""

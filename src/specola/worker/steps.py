@@ -17,13 +17,14 @@ from specola.domain.errors import (
 )
 from specola.domain.software import Interface
 from specola.domain.task import Desired, Endpoint, Reason, Task, TaskId
-from specola.ports.computing import Computing, HasLogs
+from specola.ports.computing import Computing, HasLogs, Tells
 from specola.storage.logs import LogArchive
-from specola.worker.decisions import Step, Verdict, answered, cleaned, failed, placed, settled, stream_of
+from specola.worker.decisions import answered, cleaned, failed, placed, settled, stream_of
 from specola.worker.progress import LaunchProgress
 from specola.worker.readiness import answers
 from specola.worker.record import LeaseLostError, Record
 from specola.worker.timing import Timing
+from specola.worker.verdicts import Step, Verdict
 
 __all__ = ["Steps"]
 
@@ -35,6 +36,7 @@ TRIES_OF_ONE = 2
 # Each so many tries of an address, the connector's stream is tried once.
 LAST_LINES = 20
 LAST_LINES_PATIENCE = 1.0
+TELLING_PATIENCE = 10.0
 
 OUR_FAULT = Reason(
     code="internal",
@@ -79,6 +81,18 @@ class Steps:
     async def take(self, step: Step, task: Task) -> None:
         """Carry out one step for a task."""
         await self._table[step](task)
+
+    async def tell(self, task: Task, text: str) -> None:
+        """Show those who work in a task a line, if its computing can; pages show it in any case."""
+        if task.handle is None or not isinstance(self._computing, Tells):
+            return
+        try:
+            async with asyncio.timeout(TELLING_PATIENCE):
+                await self._computing.tell(task.handle, text)
+        except (TimeoutError, SpecolaError) as error:
+            self._logger.warning("text_untold", task=task.id, error=str(error))
+        except Exception:
+            self._logger.exception("text_untold", task=task.id)
 
     async def remove_orphan(self, handle: Handle) -> None:
         """Remove a container without a record, as an administrator asked."""

@@ -32,6 +32,8 @@ class Timing:
         How long a container may take to end by itself when it is stopped.
     look
         The budget of one short question to a computing.
+    warnings
+        How long before a task's deadline one is warned of it.
     first_try, last_try
         The pause between two tries of an interface grows from the one to the other.
     relay
@@ -52,6 +54,7 @@ class Timing:
     ready: timedelta = timedelta(seconds=180)
     grace: timedelta = timedelta(seconds=10)
     look: float = 20.0
+    warnings: tuple[timedelta, ...] = (timedelta(minutes=60), timedelta(minutes=15), timedelta(minutes=5))
     first_try: float = 0.02
     last_try: float = 1.0
     relay: float = 1.0

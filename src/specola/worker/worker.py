@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
@@ -11,6 +12,7 @@ from specola.clock import Clock
 from specola.domain.computing import Computing as ComputingRecord
 from specola.ports.computing import Computing
 from specola.secrets import Sealer
+from specola.services.sealed import whole_settings
 from specola.storage.logs import LogArchive
 from specola.storage.store import Store, Topic
 from specola.worker.convergence import Convergence
@@ -20,6 +22,7 @@ from specola.worker.timing import Timing
 __all__ = ["Opener", "Worker"]
 
 Opener = Callable[[ComputingRecord], Computing]
+"""Opens a computing from its record, with all settings in it."""
 
 FEED_PAUSE = 1.0
 
@@ -88,15 +91,18 @@ class Worker:
         """Have a loop for each computing there is, opened with the settings it has now; return the last change."""
         async with self._store.read() as transaction:
             newest = await transaction.changes.newest()
+            sealed = await transaction.computings.sealed()
             records = {record.name: record for record in await transaction.computings.all()}
         for name, (before, loop) in list(self._loops.items()):
             record = records.get(name)
-            if record is None or (record.kind, record.settings) != (before.kind, before.settings):
+            # By its id as well: one that was removed and added again under its name is another one.
+            if record is None or (record.id, record.revision) != (before.id, before.revision):
                 loop.cancel()
                 del self._loops[name]
         for name, record in records.items():
             if name not in self._loops:
-                self._loops[name] = (record, group.create_task(self._tend(record), name=f"computing {name}"))
+                whole = replace(record, settings=whole_settings(self._sealer, record, sealed.get(name)))
+                self._loops[name] = (record, group.create_task(self._tend(whole), name=f"computing {name}"))
         return newest
 
     async def _tend(self, computing: ComputingRecord) -> None:
@@ -138,7 +144,9 @@ class Worker:
                 await record.release()
                 raise
             finally:
-                self._converging.pop(computing.name, None)
+                # Another loop may have begun for it while this one was being ended.
+                if self._converging.get(computing.name) is convergence:
+                    del self._converging[computing.name]
 
     @asynccontextmanager
     async def _opened(self, computing: ComputingRecord) -> AsyncIterator[Computing]:

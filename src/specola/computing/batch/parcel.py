@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from specola.computing import placing
-from specola.computing.placing.fileserver import FileServer, readable
+from specola.computing.inside import fileserver
+from specola.computing.inside.fileserver import FileServer, readable
 
 __all__ = ["Parcel", "parcel"]
 
 AGENT = Path(__file__).with_name("agent")
-SCRIPTS = (Path(__file__).with_name("inside") / "begin", placing.RUNNER, placing.LOGIN)
+INSIDE = Path(fileserver.__file__).parent
+SCRIPTS = (Path(__file__).with_name("inside") / "begin", INSIDE / "run", INSIDE / "login")
 # The earliest that a zip can say: what is the same has the same bytes.
 THEN = (1980, 1, 1, 0, 0, 0)
 START = b"#!/usr/bin/env python3\n"

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
@@ -13,20 +12,20 @@ from aiodocker.execs import Exec
 from specola.computing.engine.api import Engine
 from specola.computing.engine.errors import ContainerGoneError, asking, is_missing
 from specola.computing.engine.frames import frame
-from specola.computing.engine.guards import Guard, Guards, Process
-from specola.computing.engine.names import HELPER, RUNNER
-from specola.computing.engine.stream import DETACH
+from specola.computing.engine.stream import DETACH, ExecStream
+from specola.computing.inside.announcing import announced, no_way
+from specola.computing.inside.guards import COMMAND, Guards, Process, Watched
+from specola.computing.inside.paths import HELPER, RUNNER
 from specola.domain.computing import Channel, Handle, Terminal, WindowSize
 from specola.domain.errors import LaunchError, TaskNotRunningError
 
-__all__ = ["Command", "Commands", "FileSession", "Output"]
+__all__ = ["Command", "Commands", "Output"]
 
 FORCED = 137  # 128 + SIGKILL, as an engine reports it
 # What the driver of a terminal takes for the end of input.
 END_OF_INPUT = b"\x04"
 FIRST_PAUSE, LAST_PAUSE = 0.005, 0.5
 MOST = 65536
-ANNOUNCEMENT = re.compile(rb"specola (\d+) (\d+)\r?")
 
 
 class Commands:
@@ -43,7 +42,9 @@ class Commands:
     def __init__(self, *, computing: str, engine: Engine, seconds: float) -> None:
         self._engine = engine
         self._border = partial(asking, computing, seconds=seconds)
-        self._guards = Guards(engine)
+        self._guards = Guards(
+            lambda container: ExecStream.open(engine, container, COMMAND, user=""), failures=(DockerError,)
+        )
 
     async def start(
         self, handle: Handle, command: Sequence[str], *, terminal: Terminal | None, environment: Mapping[str, str]
@@ -86,7 +87,7 @@ class Commands:
                 connection[1].close()
                 raise
             await guard.begin(process)
-            return Command(self._border, execution, connection[1], output, _Watched(guard, process))
+            return Command(self._border, execution, connection[1], output, Watched(guard, process))
 
 
 class Output:
@@ -112,18 +113,16 @@ class Output:
         while b"\n" not in line:
             channel, data = await self._next()
             if not data:
-                raise _no_way((line + errors).decode(errors="replace"))
+                raise no_way((line + errors).decode(errors="replace"))
             if channel is Channel.OUTPUT:
                 line += data
             else:
                 errors += data
         line, _, rest = line.partition(b"\n")
-        told = ANNOUNCEMENT.fullmatch(line)
-        if told is None:
-            raise _no_way(line.decode(errors="replace"))
+        process = announced(line)
         # The two channels have pipes of their own in the engine: what was complained of may have come before this line.
         self._rest = [one for one in ((Channel.ERRORS, errors), (Channel.OUTPUT, rest)) if one[1]]
-        return Process(int(told[1]), int(told[2]))
+        return process
 
     async def _next(self) -> tuple[Channel, bytes]:
         with contextlib.suppress(EOFError, OSError):
@@ -135,31 +134,6 @@ class Output:
         return Channel.OUTPUT, b""
 
 
-def _no_way(told: str) -> LaunchError:
-    text = " ".join(told.split())[:300]
-    return LaunchError(
-        f"This task gives no way to run commands in it{f' ({text})' if text else ''}.",
-        hint="Stop it and run it again; if that does not help, look at what its computing lacks.",
-        code="no_commands",
-    )
-
-
-class _Watched:
-    """A process together with the guard that will end it."""
-
-    def __init__(self, guard: Guard, process: Process) -> None:
-        self._guard = guard
-        self._process = process
-
-    async def over(self) -> None:
-        """Tell that it has ended."""
-        await self._guard.over(self._process)
-
-    async def end(self) -> None:
-        """End it, with all it has started."""
-        await self._guard.end(self._process)
-
-
 class Command:
     """A `Running` over the connection that an engine gives for an exec."""
 
@@ -169,7 +143,7 @@ class Command:
         execution: Exec,
         writer: asyncio.StreamWriter,
         output: Output,
-        watched: _Watched,
+        watched: Watched,
     ) -> None:
         self._border = border
         self._execution = execution
@@ -245,29 +219,3 @@ class Command:
         self._writer.close()
         with contextlib.suppress(OSError):
             await self._writer.wait_closed()
-
-
-class FileSession:
-    """A `Stream` over a command that speaks a protocol on its input and output; what it complains of is dropped."""
-
-    def __init__(self, running: Command) -> None:
-        self._running = running
-
-    async def read(self, most: int = MOST) -> bytes:
-        """Return up to `most` bytes of its output; empty at its end."""
-        channel, data = await self._running.read(most)
-        while data and channel is not Channel.OUTPUT:
-            channel, data = await self._running.read(most)
-        return data
-
-    async def write(self, data: bytes) -> None:
-        """Send `data` to its input, waiting while it is slow."""
-        await self._running.write(data)
-
-    async def end(self) -> None:
-        """End its input; its output goes on."""
-        await self._running.end()
-
-    async def close(self) -> None:
-        """Give it up; it ends."""
-        await self._running.close()

@@ -6,10 +6,9 @@ import threading
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address
 
-__all__ = ["Diagnosis", "Listener"]
+from specola.computing.inside.tables import Listener
 
-Listener = tuple[IPv4Address | IPv6Address, int]
-"""An address and a port at which somebody listens."""
+__all__ = ["Diagnosis"]
 
 SECONDS = 1.0
 # netlink(7) and sock_diag(7): the protocol, the question, how it is asked, how an answer ends.

@@ -10,7 +10,8 @@ from httpx import URL, InvalidURL
 
 from specola.clock import Clock
 from specola.computing.engine.errors import is_missing
-from specola.computing.engine.reach import AddressRefusedError, Reach
+from specola.computing.registries.facts import architecture, exposed
+from specola.computing.registries.reach import AddressRefusedError, Reach
 from specola.domain.computing import ImageDetails, Launch, Progress
 from specola.domain.errors import (
     ImageArchitectureError,
@@ -24,10 +25,8 @@ from specola.domain.errors import (
 from specola.domain.reference import ImageReference
 from specola.ports.computing import Report
 
-__all__ = ["Image", "Images", "architecture", "count", "exposed"]
+__all__ = ["Image", "Images", "count"]
 
-# What machines call themselves, and what registries call them (Go's GOARCH).
-MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "armv6l": "arm", "i686": "386", "i386": "386"}
 EVERY = 0.5
 UNKNOWN = re.compile(
     r"manifest unknown|not found|name unknown|unauthorized|access denied|denied:|requested access"
@@ -35,17 +34,6 @@ UNKNOWN = re.compile(
 )
 OTHER_MACHINE = re.compile(r"no matching manifest|no image found in (manifest list|image index)|no child with platform")
 FULL = ("no space left on device",)
-
-
-def architecture(machine: str) -> str:
-    """Return an architecture in registries' words."""
-    return MACHINES.get(machine, machine)
-
-
-def exposed(config: Mapping[str, Any]) -> tuple[int, ...]:
-    """Return the TCP ports that an image's configuration declares, in order."""
-    ports = (one.partition("/") for one in config.get("ExposedPorts") or {})
-    return tuple(sorted(int(port) for port, _, kind in ports if kind in {"", "tcp"} and port.isdecimal()))
 
 
 class Image:

@@ -1,4 +1,4 @@
-"""How the things of one installation are called and labelled on an engine, and where things are in a container."""
+"""How the things of one installation are called and labelled on an engine."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,35 +8,20 @@ from specola.domain.task import TaskId
 
 __all__ = [
     "ARCHITECTURE",
-    "CREDENTIAL",
-    "FILES",
-    "FOLDER",
-    "GUARD",
-    "HELPER",
+    "HOME",
     "INSTALLATION",
-    "LOADER",
-    "LOGIN",
     "PORTS",
     "REFERENCE",
-    "RUNNER",
     "TASK",
     "Names",
 ]
 
 INSTALLATION = "org.specola.installation"
 TASK = "org.specola.task"
+HOME = "org.specola.home"
 PORTS = "org.specola.ports"
 ARCHITECTURE = "org.specola.architecture"
 REFERENCE = "org.specola.reference"
-
-FOLDER = ".specola"
-CREDENTIAL = f"/{FOLDER}/credential"
-HELPER = f"/{FOLDER}/busybox"
-RUNNER = f"/{FOLDER}/run"
-LOGIN = f"/{FOLDER}/login"
-GUARD = f"/{FOLDER}/guard"
-FILES = f"/{FOLDER}/files"
-LOADER = f"{FILES}/loader"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +34,22 @@ class Names:
         """Return the name of a task's container and network, which is its handle too: it can be told before a start."""
         return f"specola-{self.installation}-{task}"
 
+    def home(self, key: str) -> str:
+        """Return the name of the volume that is somebody's home."""
+        return f"specola-{self.installation}-home-{key}"
+
+    def scratch(self, task: TaskId) -> str:
+        """Return the name of the volume that is a task's scratch."""
+        return f"{self.of(task)}-scratch"
+
+    @property
+    def marks(self) -> dict[str, str]:
+        """What marks anything as ours."""
+        return {INSTALLATION: self.installation}
+
     def labels(self, task: TaskId) -> dict[str, str]:
-        """Return what marks a container or a network as a task of ours."""
-        return {INSTALLATION: self.installation, TASK: task}
+        """Return what marks a container, a network or a volume as a task's."""
+        return self.marks | {TASK: task}
 
     @property
     def selector(self) -> str:

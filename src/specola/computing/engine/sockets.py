@@ -1,22 +1,17 @@
 """Where a container's processes listen, as this machine's kernel tells."""
 
-import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
-from specola.computing.engine.diagnosis import Listener
+from specola.computing.inside.tables import LISTEN, LOOPBACK, address, in_tables, open_ports
 
-__all__ = ["HERE", "Process", "in_tables", "inside", "listeners", "open_ports", "read"]
+__all__ = ["HERE", "Process", "in_lines", "inside", "listeners", "read"]
 
 PROC = Path("/proc")
-# The state of a listening socket in the tables of proc(5), whose numbers are hexadecimal.
-LISTEN = "0A"
 # How the kernel prints 127.0.0.1 on little-endian machines, and the same in IPv6's form: only from inside.
 HERE = frozenset({"0100007F", "0000000000000000FFFF00000100007F"})
 TABLES = ("tcp", "tcp6")
-LOOPBACK = (IPv4Address("127.0.0.1"), IPv6Address("::1"))
 # Of the fields of proc_pid_stat(5) after the name, which ends with the last bracket: when the process started.
 START = 19
 
@@ -79,53 +74,23 @@ def read(lines: Iterable[str], port: int) -> frozenset[str]:
     found = set()
     for line in lines:
         _, local, _, state, *_ = line.split()
-        address, _, number = local.partition(":")
+        where, _, number = local.partition(":")
         if state == LISTEN and int(number, 16) == port:
-            found.add(address)
+            found.add(where)
     return frozenset(found)
 
 
-def open_ports(listeners: Iterable[Listener]) -> Mapping[int, bool]:
-    """Return each port that is listened to, and whether on the loopback address alone.
-
-    What listens on another loopback address is passed over: so does the resolver that Docker puts into networks
-    (127.0.0.11), which is no program of the task.
-    """
-    found: dict[int, bool] = {}
-    for address, port in listeners:
-        here = address in LOOPBACK
-        if here or not address.is_loopback:
-            found[port] = here and found.get(port, True)
-    return found
-
-
-def in_tables(lines: Iterable[str]) -> Iterator[Listener]:
-    """Read lines of `/proc/net/tcp` and `tcp6`, headings among them: who listens."""
-    for line in lines:
-        fields = line.split(None, 4)
-        if len(fields) > 3 and fields[3] == LISTEN:
-            address, _, port = fields[1].partition(":")
-            yield _address(address), int(port, 16)
+def in_lines(lines: Iterable[str], port: int) -> frozenset[str]:
+    """Read the lines of both tables, headings among them: the addresses on which a port is listened to."""
+    return read((line for line in lines if line.lstrip()[:1].isdigit()), port)
 
 
 def inside(addresses: Collection[str] | None) -> str:
     """Return where a connection from inside the container goes: loopback, unless only another address is listened to."""
-    found = sorted(map(_address, addresses or ()), key=str)
+    found = sorted(map(address, addresses or ()), key=str)
     if not found or any(one.is_unspecified or one == LOOPBACK[0] for one in found):
         return str(LOOPBACK[0])
     return str(found[0])
-
-
-def _address(text: str) -> IPv4Address | IPv6Address:
-    """Read an address as the kernel prints it: words of four bytes, each in the machine's order."""
-    packed = b"".join(
-        int(text[at : at + 8], 16).to_bytes(4, sys.byteorder)  # the words are printed as numbers
-        for at in range(0, len(text), 8)
-    )
-    if len(packed) == 4:
-        return IPv4Address(packed)
-    address = IPv6Address(packed)
-    return address.ipv4_mapped or address
 
 
 def _listening(table: Path) -> list[str]:

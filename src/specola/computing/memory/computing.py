@@ -7,8 +7,7 @@ from datetime import timedelta
 from specola.clock import Clock
 from specola.computing.memory.commands import MemoryCommand
 from specola.computing.memory.config import MemorySettings
-from specola.computing.memory.serving import Listener, echo, speak_http
-from specola.computing.memory.world import Container, World
+from specola.computing.memory.world import Cluster, Container, World
 from specola.computing.tcp import SocketStream
 from specola.domain.budget import Budget
 from specola.domain.computing import (
@@ -54,6 +53,7 @@ class MemoryComputing:
         """Say how large it claims to be."""
         async with budget.spend():
             self._ask()
+            cluster = self._world.cluster or Cluster(scheduler="")
             return Probe(
                 product="memory",
                 version="1",
@@ -70,8 +70,13 @@ class MemoryComputing:
                         Capability.IMAGES,
                         Capability.PORTS,
                         Capability.DIRECT_TCP,
+                        Capability.TELL,
                     }
                 ),
+                scheduler=cluster.scheduler,
+                partitions=cluster.partitions,
+                projects=cluster.projects,
+                gpus=cluster.gpus,
             )
 
     async def launch(self, launch: Launch, *, report: Report, budget: Budget) -> Handle:
@@ -82,8 +87,8 @@ class MemoryComputing:
             container = self._world.containers.get(handle)
             if container is None:
                 container = await self._create(handle, launch, report)
-            if container.phase is Phase.CREATED:
-                await self._start(container)
+            if container.phase is Phase.CREATED and container.waiting is None:
+                await self._world.start(handle)
         return handle
 
     async def observe(self, handles: Collection[Handle]) -> Mapping[Handle, Observation]:
@@ -98,6 +103,9 @@ class MemoryComputing:
         container = self._world.containers.get(handle)
         if container is None:
             return
+        pre_stop = container.launch.pre_stop
+        if pre_stop is not None and container.phase is Phase.RUNNING:
+            await self._world.say(handle, f"pre_stop: {' '.join(pre_stop.command)}")
         if container.script.ignores_stop and container.phase is Phase.RUNNING:
             await self._clock.sleep(grace.total_seconds())
         await self._world.kill(handle, exit_code=FORCED if container.script.ignores_stop else ASKED)
@@ -214,9 +222,19 @@ class MemoryComputing:
         container.commands.add(running)
         return running
 
+    async def tell(self, handle: Handle, text: str) -> None:
+        """Keep what a container was told, where tests find it."""
+        self._ask()
+        container = self._world.containers.get(handle)
+        if container is not None and container.phase is Phase.RUNNING:
+            container.told.append(text)
+
     def _ask(self) -> None:
         if not self._world.reachable:
-            raise ComputingUnreachableError(self.name, "it is switched off")
+            refusal = self._world.refusal
+            raise (
+                refusal.with_traceback(None) if refusal else ComputingUnreachableError(self.name, "it is switched off")
+            )
 
     async def _create(self, handle: Handle, launch: Launch, report: Report) -> Container:
         if launch.reference not in self._world.images:
@@ -233,30 +251,14 @@ class MemoryComputing:
         if not image.cached:
             image = replace(image, cached=True, source="engine")
             self._world.know(image, script)
-        container = Container(handle=handle, installation=self._installation, launch=launch, image=image, script=script)
+        container = Container(
+            handle=handle,
+            installation=self._installation,
+            launch=launch,
+            image=image,
+            script=script,
+            waiting=self._world.queue,
+        )
         self._world.containers[handle] = container
         await report(Progress(code="created", sentence="The container was made."))
         return container
-
-    async def _start(self, container: Container) -> None:
-        script, launch = container.script, container.launch
-        facts = {"task": launch.task, "command": list(launch.command), "environment": dict(launch.environment)}
-        if script.serves:
-            for interface in launch.interfaces:
-                http = interface.protocol.opens_in_browser
-                told = facts | {"interface": interface.name}
-                listener = Listener(speak_http(container.traffic, told) if http else echo(container.traffic))
-                # A start that was cut off may have left one.
-                if interface.port in container.listeners:
-                    container.listeners[interface.port].close()
-                container.listeners[interface.port] = listener
-                container.addresses[interface.port] = await listener.open()
-        container.phase, container.started = Phase.RUNNING, self._clock.now()
-        self._world.starts.append(launch.task)
-        self._world.tell(container.handle)
-        for stream, text in script.lines:
-            await self._world.say(container.handle, text, stream=stream)
-        if script.exit_code is not None:
-            await self._world.kill(
-                container.handle, exit_code=script.exit_code, reason=script.reason, sentence=script.sentence
-            )

@@ -1,6 +1,6 @@
 """Failures of a request: malformed, denied, missing, in conflict, or beyond a limit."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from specola.domain.errors.kinds import Kind, SpecolaError
 
@@ -13,9 +13,12 @@ __all__ = [
     "LimitError",
     "MissingError",
     "NameTakenError",
+    "NotOfferedError",
     "Problem",
     "ScopeError",
 ]
+
+MOST_NAMED = 12
 
 
 class InvalidError(SpecolaError):
@@ -125,8 +128,26 @@ class LimitError(SpecolaError):
     code = "limit"
     kind = Kind.LIMITED
 
-    def __init__(self, what: str, asked: str, limit: str, *, hint: str = "") -> None:
+    def __init__(self, what: str, asked: str, limit: str, *, hint: str = "", field: str = "") -> None:
         super().__init__(
             f"You asked for {asked} {what}; at most {limit} is allowed.",
             hint=hint or "Ask for less, or stop a task you no longer need.",
+        )
+        self.field = field
+
+
+class NotOfferedError(InvalidError):
+    """Something was asked of a computing that it does not have: a partition, an account, an option, a GPU."""
+
+    code = "not_offered"
+
+    def __init__(self, noun: str, asked: str, there: Iterable[str], *, computing: str, field: str) -> None:
+        known = list(there)
+        more = f" and {len(known) - MOST_NAMED} more" if len(known) > MOST_NAMED else ""
+        super().__init__(
+            f"The computing “{computing}” has no {noun} “{asked[:60]}”.",
+            hint=f"It has {', '.join(known[:MOST_NAMED])}{more}."
+            if known
+            else "Leave it out, or choose another computing.",
+            field=field,
         )

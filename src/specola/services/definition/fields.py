@@ -59,6 +59,10 @@ class Fields:
         """Tell whether `key` is written here with a value."""
         return key in self._entries and not self._entries[key][1].is_null
 
+    def is_list(self, key: str) -> bool:
+        """Tell whether a list is written at `key`."""
+        return self.has(key) and self._entries[key][1].kind is NodeKind.LIST
+
     def know(self, key: str) -> None:
         """Count `key` among the known ones, though it means nothing here."""
         self._asked.append(key)

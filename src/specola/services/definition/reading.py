@@ -1,7 +1,9 @@
 """Definitions read: from text to a software entry with its releases."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
+from specola.domain.durations import format_duration, parse_duration
 from specola.domain.errors import DefinitionError, Problem
 from specola.domain.sizes import parse_size
 from specola.domain.software import (
@@ -9,8 +11,10 @@ from specola.domain.software import (
     CredentialUse,
     CredentialWay,
     Health,
+    HomeAccess,
     Interface,
     Origin,
+    PreStop,
     Protocol,
     Release,
     Resources,
@@ -30,14 +34,19 @@ RELEASE_KEYS = (
     "command",
     "environment",
     "resources",
+    "time",
+    "pre_stop",
     "user",
     "home",
+    "home_access",
+    "scratch",
     "capabilities",
     "interfaces",
     "parameters",
 )
 MEBIBYTE = 1024**2
 MOST_INTERFACES = 32
+LONGEST_PRE_STOP = timedelta(minutes=10)
 LARGEST_PING = 125
 """Bytes; messages up to this size have the shortest head (RFC 6455, 5.2)."""
 
@@ -121,14 +130,22 @@ def _release(fields: Fields, *, finish: bool) -> Release:
             value=checks.placeholder_fault(known),
         ),
         resources=_resources(fields),
+        time=fields.parsed("time", None, parse_duration),
+        pre_stop=_pre_stop(fields, known),
         user=fields.choice("user", RunsAs.IMAGE),
-        home=fields.text("home", most=1000, check=checks.home_fault) or None,
+        home=fields.text("home", most=1000, check=checks.mount_fault) or None,
+        home_access=fields.choice("home_access", HomeAccess.WRITE),
+        scratch=fields.text("scratch", most=1000, check=checks.mount_fault) or None,
         capabilities=fields.texts("capabilities", check=checks.capability_fault),
         interfaces=_interfaces(fields),
         parameters=parameters,
     )
     if release.user is RunsAs.HOME and release.home is None:
         fields.fault("user", "“user: home” needs “home”, the path where the home is mounted")
+    if release.home is None and fields.has("home_access"):
+        fields.fault("home_access", "this means something only with “home”, the path where the home is mounted")
+    if release.home and release.scratch and checks.are_nested(release.home, release.scratch):
+        fields.fault("scratch", "home and scratch cannot be mounted in one another")
     if finish:
         fields.finish()
     return release
@@ -144,11 +161,35 @@ def _resources(fields: Fields) -> Resources:
         memory=below.parsed("memory", usual.memory, parse_size),
         shm=below.parsed("shm", usual.shm, parse_size),
         gpus=below.whole("gpus", usual.gpus, low=0, high=64),
+        gpu_model=below.text("gpu_model", most=64, check=checks.gpu_model_fault),
     )
+    if resources.gpu_model and not resources.gpus:
+        below.fault("gpu_model", "a model of GPU needs “gpus”, how many of it")
     if resources.memory < 16 * MEBIBYTE:
         below.fault("memory", "a task needs at least 16MiB of memory")
     below.finish()
     return resources
+
+
+def _pre_stop(fields: Fields, known: frozenset[str]) -> PreStop | None:
+    """Read a list, which is the command, or a table with `command` and `time`."""
+    if fields.is_list("pre_stop"):
+        command = fields.texts("pre_stop", most=32768, check=checks.command_fault(known))
+        return PreStop(command=command) if command else None
+    below = fields.child("pre_stop")
+    if below is None:
+        return None
+    usual = PreStop(command=())
+    pre_stop = PreStop(
+        command=below.texts("command", most=32768, check=checks.command_fault(known)),
+        time=below.parsed("time", usual.time, parse_duration),
+    )
+    if not pre_stop.command:
+        below.fault("", "“command” is missing")
+    if pre_stop.time > LONGEST_PRE_STOP:
+        below.fault("time", f"this may take at most {format_duration(LONGEST_PRE_STOP)}")
+    below.finish()
+    return pre_stop
 
 
 def _interfaces(fields: Fields) -> tuple[Interface, ...]:

@@ -5,8 +5,19 @@ from typing import Any
 
 import yaml
 
+from specola.domain.durations import format_duration
 from specola.domain.sizes import format_size
-from specola.domain.software import Interface, Parameter, ParameterKind, Release, Resources, RunsAs, Software
+from specola.domain.software import (
+    HomeAccess,
+    Interface,
+    Parameter,
+    ParameterKind,
+    PreStop,
+    Release,
+    Resources,
+    RunsAs,
+    Software,
+)
 
 __all__ = ["write_definition"]
 
@@ -54,8 +65,12 @@ def _release(release: Release) -> dict[str, Any]:
             "command": list(release.command),
             "environment": dict(release.environment),
             "resources": _resources(release.resources),
+            "time": "" if release.time is None else format_duration(release.time),
+            "pre_stop": _pre_stop(release.pre_stop),
             "user": "" if release.user is RunsAs.IMAGE else release.user.value,
             "home": release.home,
+            "home_access": "" if release.home_access is HomeAccess.WRITE else release.home_access.value,
+            "scratch": release.scratch,
             "capabilities": list(release.capabilities),
             "interfaces": [_interface(one) for one in release.interfaces],
             "parameters": [_parameter(one) for one in release.parameters],
@@ -70,12 +85,22 @@ def _resources(resources: Resources) -> dict[str, Any]:
         "memory": format_size(resources.memory),
         "shm": format_size(resources.shm),
         "gpus": resources.gpus,
+        "gpu_model": resources.gpu_model,
     }
     return {
         field.name: words[field.name]
         for field in fields_of(Resources)
         if getattr(resources, field.name) != getattr(usual, field.name)
     }
+
+
+def _pre_stop(pre_stop: PreStop | None) -> list[str] | dict[str, Any] | None:
+    if pre_stop is None:
+        return None
+    command = list(pre_stop.command)
+    if pre_stop.time == PreStop(command=()).time:
+        return command
+    return {"command": command, "time": format_duration(pre_stop.time)}
 
 
 def _interface(interface: Interface) -> dict[str, Any]:

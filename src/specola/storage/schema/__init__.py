@@ -2,11 +2,13 @@
 
 from specola.storage.schema import (
     access,
+    account_links,
     certificates,
     change,
     computings,
     connections,
     found,
+    groups,
     keys,
     links,
     people,
@@ -18,11 +20,13 @@ from specola.storage.schema.base import Base
 __all__ = [
     "Base",
     "access",
+    "account_links",
     "certificates",
     "change",
     "computings",
     "connections",
     "found",
+    "groups",
     "keys",
     "links",
     "people",

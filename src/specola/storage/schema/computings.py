@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Integer, String, Text
+from sqlalchemy import ForeignKey, Integer, LargeBinary, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from specola.storage.schema.base import Base
@@ -12,7 +12,11 @@ __all__ = ["ComputingRow", "LeaseRow", "OrphanRow"]
 
 
 class ComputingRow(Base):
-    """One computing; `place` orders them, the default one first."""
+    """One computing; `place` orders them, the default one first.
+
+    `secrets` are sealed settings, whose names stand in `secret_names`. There is no foreign key to the owner, since no
+    person is ever removed.
+    """
 
     __tablename__ = "computing"
 
@@ -21,7 +25,16 @@ class ComputingRow(Base):
     place: Mapped[int] = mapped_column(Integer)
     title: Mapped[str] = mapped_column(String(100))
     kind: Mapped[str] = mapped_column(String(20))
+    description: Mapped[str] = mapped_column(Text, server_default=text("''"))
+    owner: Mapped[str | None] = mapped_column(String(20))
+    audience: Mapped[str] = mapped_column(String(10), server_default="everybody")
+    groups: Mapped[list[Any]] = mapped_column(server_default="[]")
+    intake: Mapped[str] = mapped_column(String(10), server_default="open")
+    offer: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     settings: Mapped[dict[str, Any]]
+    secrets: Mapped[bytes | None] = mapped_column(LargeBinary)
+    secret_names: Mapped[list[Any]] = mapped_column(server_default="[]")
+    revision: Mapped[str] = mapped_column(String(20), server_default=text("''"))
     created: Mapped[datetime]
     asked: Mapped[datetime | None]
     probe: Mapped[dict[str, Any] | None]

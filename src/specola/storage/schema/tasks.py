@@ -27,9 +27,11 @@ class TaskRow(Base):
     release: Mapped[dict[str, Any]]
     computing: Mapped[str] = mapped_column(String(63))
     resources: Mapped[dict[str, Any]]
+    placement: Mapped[dict[str, Any] | None]
     environment: Mapped[dict[str, Any]]
     parameters: Mapped[dict[str, Any]]
     again_of: Mapped[str | None] = mapped_column(String(20))
+    account: Mapped[str | None] = mapped_column(String(64))
     credential: Mapped[bytes] = mapped_column(LargeBinary)
     created: Mapped[datetime]
 
@@ -46,6 +48,12 @@ class TaskRow(Base):
     interfaces: Mapped[list[Any]]
     seen: Mapped[datetime | None]
     unseen_since: Mapped[datetime | None]
+    raw: Mapped[str | None] = mapped_column(String(200))
+    node: Mapped[str | None] = mapped_column(String(200))
+    forecast: Mapped[dict[str, Any] | None]
+    begun: Mapped[datetime | None]
+    deadline: Mapped[datetime | None]
+    warned: Mapped[int | None] = mapped_column(Integer)
 
     __table_args__ = (
         Index("ix_task_owner_created_id", "owner", "created", "id"),

@@ -88,7 +88,7 @@ def argv(program: str, manifest: Manifest, config: Config, *, image: Path, place
     if manifest.resources.gpus:
         words.append("--nv")
     if manifest.user == "image" and config.user.partition(":")[0] in ("", "0", "root"):
-        words.append("--fakeroot")
+        words += ["--fakeroot", "--ignore-subuid", "--ignore-fakeroot-command"]
     for one in binds:
         words += ["--mount", _mount(one)]
     return [*words, str(image), *placed.begin(config.workdir, config.argv(manifest.command))]

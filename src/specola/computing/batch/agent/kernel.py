@@ -22,6 +22,7 @@ __all__ = [
     "leave",
     "loopback_up",
     "map_itself",
+    "open_low_ports",
     "set_capabilities",
 ]
 
@@ -77,6 +78,15 @@ def map_itself(user: int, group: int) -> None:
     for name, text in (("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1")):
         with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
             file.write(text)
+
+
+def open_low_ports() -> None:
+    """Let programs of this network listen below port 1024 with no more rights; where the node's kernel refuses, they cannot."""
+    try:
+        with open("/proc/sys/net/ipv4/ip_unprivileged_port_start", "w", encoding="ascii") as file:
+            file.write("0")
+    except OSError:
+        return
 
 
 def loopback_up() -> None:

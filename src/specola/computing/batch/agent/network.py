@@ -53,6 +53,7 @@ class Network:
             kernel.leave(kernel.USER | kernel.NETWORK)
             kernel.map_itself(user, group)
             kernel.loopback_up()
+            kernel.open_low_ports()
 
         return cls._kept(children, begin)
 

@@ -140,6 +140,7 @@ def argv(
         binds.append(Mount(str(users_of(place)), USERS, read_only=True))
     words = [*begin, "run", "--rm", "--name", place.sockets.name, "--log-driver=none", *_groups()]
     words += ["--network", _network(manifest.network), "--cap-drop=all", "--security-opt=no-new-privileges"]
+    words.append("--sysctl=net.ipv4.ip_unprivileged_port_start=0")
     words += [f"--cap-add={one}" for one in manifest.capabilities]
     words += ["--userns=keep-id"] if manifest.user == "home" else []
     words += [f"--shm-size={manifest.resources.shm}"] if manifest.resources.shm else []
