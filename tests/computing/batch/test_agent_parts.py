@@ -21,7 +21,7 @@ from specola.computing.batch.agent.placed import Placed
 from specola.computing.batch.agent.places import Place, PlaceError, make, remove
 from specola.computing.batch.agent.runtime import Config, StartError
 from specola.computing.batch.parcel import AGENT, parcel
-from specola.computing.placing.fileserver import FileServer
+from specola.computing.inside.fileserver import FileServer
 
 pytestmark = pytest.mark.anyio
 
