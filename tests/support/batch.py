@@ -239,9 +239,11 @@ class HostPlace(BatchPlace):
     async def agents(self, handle: Handle) -> list[str]:
         """Return the numbers of the processes that look after a task."""
         end = f"/{self.context.installation}/tasks/{self.ticket(handle).task}"
-        told = await self.remote("ps", "-ww", "-u", ACCOUNT, "-o", "pid=,args=")
-        found = [line.split() for line in told.splitlines() if line.rstrip().endswith(end)]
-        return [words[0] for words in found if "python" in words[1]]
+        told = await self.remote("ps", "-ww", "-u", ACCOUNT, "-o", "pid=,ppid=,args=")
+        lines = [line.split() for line in told.splitlines() if line.rstrip().endswith(end)]
+        found = {words[0]: words[1] for words in lines if "python" in words[2]}
+        # What an agent has forked looks like itself.
+        return [process for process, parent in found.items() if parent not in found]
 
     @override
     async def kill(self, handle: Handle) -> None:

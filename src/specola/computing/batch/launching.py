@@ -20,8 +20,8 @@ from specola.computing.batch.observing import chosen
 from specola.computing.batch.scheduling import Entry, Job, JobState, Scheduler
 from specola.computing.locks import alone
 from specola.computing.registries import Registry
-from specola.domain.computing import Handle, ImageDetails, Launch, Progress
-from specola.domain.errors import ComputingUnreachableError, ImageUnreachableError, LaunchError
+from specola.domain.computing import Handle, Launch, Progress
+from specola.domain.errors import ComputingUnreachableError, ImageArchitectureError, ImageUnreachableError, LaunchError
 from specola.domain.placement import Placement
 from specola.domain.reference import ImageReference
 from specola.domain.software import Resources
@@ -41,7 +41,6 @@ class _Picture:
     digest: str | None
     id: str | None
     architecture: str
-    details: ImageDetails | None
 
 
 class Launcher:
@@ -149,8 +148,10 @@ class Launcher:
         except ImageUnreachableError:
             if not reference.digest:
                 raise
-            return _Picture(reference.digest, launch.image_id, account.machine, None)
-        return _Picture(found.digest or reference.digest or None, found.id, found.architecture, found)
+            return _Picture(reference.digest, launch.image_id, account.machine)
+        if found.architecture != account.machine:
+            raise ImageArchitectureError(launch.reference, [found.architecture], [account.machine])
+        return _Picture(found.digest or reference.digest or None, found.id, found.architecture)
 
     def _shelf(self, account: Account, picture: _Picture, runtime: str) -> Shelf | None:
         """Return where the converted image is, or will be; None: this runtime has none, or it is known by no digest."""

@@ -14,7 +14,7 @@ from specola.computing.batch.session import RefusedError, Session
 from specola.computing.batch.sessions import Sessions
 from specola.computing.batch.traces import Trace
 from specola.computing.batch.ways import Direct, Forward, Relay, Way, Whereabouts
-from specola.domain.computing import Handle
+from specola.domain.computing import Handle, Phase
 from specola.domain.errors import ComputingUnreachableError, TaskNotRunningError
 
 __all__ = ["Reaching", "ladder"]
@@ -105,6 +105,9 @@ class Reaching:
         if ticket is None:
             raise TaskNotRunningError
         one = await asking(ticket)
+        # An agent that was killed says nothing: that its task has ended is known from the scheduler alone.
+        if (await one.observe([ticket.task]))[ticket.task].phase in {Phase.ENDED, Phase.FORGOTTEN}:
+            raise TaskNotRunningError
         trace = (await self._folders.look(one.account, [ticket.task]))[ticket.task]
         sockets = trace.word("sockets")
         if trace.phase not in BEGUN or not sockets:
