@@ -20,9 +20,7 @@ exit 0
 """
 
 
-async def kept_lines(
-    account: Account, task: TaskId, *, tail: int | None, after: int = 0
-) -> AsyncIterator[LogLine]:
+async def kept_lines(account: Account, task: TaskId, *, tail: int | None, after: int = 0) -> AsyncIterator[LogLine]:
     """Yield the lines that were kept, oldest first, without the first `after`; none if there is no log."""
     most = "all" if tail is None else str(tail)
     stream = await account.host.open(["sh", "-c", READ, "read", account.paths.task(task), LOG, most])

@@ -31,8 +31,11 @@ __all__ = ["Parts"]
 HELPER = Path("/bin/busybox")
 FILE_SERVER = Path("/usr/lib/openssh/sftp-server")
 
-LOST_AFTER = {SchedulerKind.SLURM: timedelta(seconds=30), SchedulerKind.NONE: timedelta(seconds=3)}
-"""How long scheduler and books have not to know a job, both answering, until it counts as lost: books are written late."""
+LOST_AFTER = {SchedulerKind.SLURM: timedelta(seconds=30), SchedulerKind.NONE: timedelta(seconds=0.5)}
+"""How long scheduler and books have not to know a job, both answering, until it counts as lost.
+
+Books are written late. Without a scheduler, folders are read before processes: who is missing there twice, has ended.
+"""
 
 
 class Parts:
