@@ -174,6 +174,7 @@ class Node:
         yield "--service-account-issuer=https://kubernetes.default.svc"
         yield f"--token-auth-file={FOLDER}/tokens.csv"
         yield "--authorization-mode=RBAC"
+        yield "--kubelet-preferred-address-types=InternalIP"
         yield "--enable-admission-plugins=PodSecurityPolicy"
         yield "--service-cluster-ip-range=10.96.0.0/16"
 

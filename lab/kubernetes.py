@@ -42,6 +42,8 @@ __all__ = ["Api", "Kubernetes", "down", "status", "up"]
 NAME = "kubernetes"
 MANIFEST = ROOT / "docs/operator/kubernetes-role.json"
 READY_SECONDS = 90.0
+# What the kubelet reads of the kernel.
+DEVICES = {"kmsg": (1, 11)}
 # What begins once for a machine, in this order; what is signed is for the server alone.
 KEYS = """\
 set -eu
@@ -171,7 +173,7 @@ def _place(ground: Path) -> Place:
 
 def _up(place: Place, base: Path) -> Kubernetes:
     folder = lay(place.ground, NAME)
-    machine, is_new = place.start_first(base, binds={})
+    machine, is_new = place.start_first(base, binds={}, devices=DEVICES)
     node = Node(place.number)
     # The way to the pods goes with the interface.
     if not (answers(["ip", "route", "show", node.pods]) or "").strip():
@@ -193,6 +195,7 @@ def _up(place: Place, base: Path) -> Kubernetes:
 
 
 def _configure(machine: Machine, node: Node) -> None:
+    machine.put("/etc/machine-id", f"{secrets.token_hex(16)}\n")
     for path, text in node.files():
         machine.put(path, text)
     if not machine.succeeds("test", "-e", f"{FOLDER}/sa.pub"):
@@ -217,7 +220,7 @@ def _serve(machine: Machine, node: Node, api: Api, base: Path) -> None:
             ready = partial(api.answers, "/readyz")
             wait_for("The API server", seconds=READY_SECONDS, is_there=ready, log=log)
     log = machine.folder / "logs/kubelet.log"
-    wait_for("The node", seconds=READY_SECONDS, is_there=partial(_is_ready, api), log=log)
+    wait_for("The node", seconds=READY_SECONDS, is_there=partial(_is_ready, machine, api), log=log)
 
 
 def _furnish(api: Api) -> None:
@@ -230,7 +233,9 @@ def _furnish(api: Api) -> None:
         api.ask("PATCH", f"/api/v1/nodes/{NODE}/status", patch, kind="merge-patch+json")
 
 
-def _is_ready(api: Api) -> bool:
+def _is_ready(machine: Machine, api: Api) -> bool:
+    if ended := [name for name, code in machine.services().items() if code is not None]:
+        raise FailedError(f"On {machine.name}, {', '.join(ended)} ended; see {machine.folder / 'logs'}.")
     try:
         conditions = api.ask("GET", f"/api/v1/nodes/{NODE}")["status"].get("conditions") or []
     except OSError:

@@ -82,12 +82,14 @@ class Place:
         """What connects this machine to it."""
         return Outlet(self.number, str(self.folder))
 
-    def start_first(self, base: Path, *, binds: Mapping[Path, str]) -> tuple[Machine, bool]:
+    def start_first(
+        self, base: Path, *, binds: Mapping[Path, str], devices: Mapping[str, tuple[int, int]] | None = None
+    ) -> tuple[Machine, bool]:
         """Start the machine that this one reaches, at 10.77.N.2; return it, and whether it had to be started."""
         first = self.machine(self.machines[0])
         # What is claimed is seen by others as soon as it is connected.
         with alone("network"):
-            is_new = first.start(base, binds=binds)
+            is_new = first.start(base, binds=binds, devices=devices)
             if is_new:
                 if (self.folder / "number").exists():
                     self.outlet.remove()

@@ -63,6 +63,8 @@ class Settings(BaseSettings):
     """The engine's API socket; empty: the first of Docker's and Podman's usual sockets that answers."""
     engine_settings: dict[str, Any] = Field(default_factory=dict)
     """More settings of the local engine, read by its adapter."""
+    host_sources: tuple[str, ...] = ()
+    """Networks that the platform comes from, as hosts see it; empty: from anywhere."""
     gateways: Annotated[int, Field(ge=1, le=256)] = 1
     """How many gateway processes share the public port."""
     limits: Limits = Field(default_factory=Limits)
@@ -160,6 +162,16 @@ class Settings(BaseSettings):
     def connector_socket(self) -> Path:
         """Where `connector` answers web and worker."""
         return self.run / "connector.sock"
+
+    @property
+    def signer_socket(self) -> Path:
+        """Where `signer` answers the connector."""
+        return self.run / "signer.sock"
+
+    @property
+    def hosts_socket(self) -> Path:
+        """Where `connector` lets the worker use its connections to hosts."""
+        return self.run / "hosts.sock"
 
     @property
     def terminals_socket(self) -> Path:

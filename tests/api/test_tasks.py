@@ -26,7 +26,7 @@ async def test_a_task_is_started_shown_stopped_and_removed(callers: Callers) -> 
     ada = await callers.program("ada")
     task = await start(ada, name="first", cpus=0.5, memory="512MiB", environment={"COLOUR": "blue"})
     assert task["state"] == "running"
-    assert task["resources"] == {"cpus": 0.5, "memory": 512 * 1024**2, "shm": 64 * 1024**2, "gpus": 0}
+    assert task["resources"] == {"cpus": 0.5, "memory": 512 * 1024**2, "shm": 64 * 1024**2, "gpus": 0, "gpu_model": ""}
     assert task["environment"] == {"COLOUR": "blue"}
     assert task["image"]["reference"] == WEB
     assert task["image"]["id"].startswith("sha256:")

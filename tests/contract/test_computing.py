@@ -1,6 +1,7 @@
 """What a computing is: the suite that every kind passes."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -63,7 +64,7 @@ async def test_launched_task_is_seen_running_with_addresses(place: Place) -> Non
     assert seen.exit_code is None
     assert seen.architecture == "amd64"
     assert (seen.image_id or "").startswith("sha256:")
-    assert set(seen.addresses) == ({HTTP, ECHO} if place.has_addresses else set())
+    assert set(seen.addresses) == ({HTTP, ECHO} if place.tells_addresses else set())
 
 
 async def test_launching_again_starts_nothing(place: Place) -> None:
@@ -99,12 +100,7 @@ async def test_tasks_are_found_again_by_another_process(place: Place) -> None:
 
 async def test_tasks_of_another_installation_are_not_ours(place: Place) -> None:
     handle = await place.launch(place.web())
-    foreign = context(place.context.data)
-    stranger = place.open(
-        type(foreign)(
-            installation=foreign.installation, data=foreign.data, clock=foreign.clock, world=place.context.world
-        )
-    )
+    stranger = place.open(replace(place.context, installation=context(place.context.data).installation))
     assert await stranger.discover() == {}
     assert handle in (await place.computing.discover()).values()
 
@@ -182,10 +178,11 @@ async def test_dial_carries_much_both_ways_and_ends_each_half_by_itself(place: P
 async def test_address_told_is_where_the_port_answers(place: Place) -> None:
     handle = await place.launch(place.web())
     await served(place, handle)
-    if not place.has_addresses:
-        assert (await place.observe(handle)).addresses == {}
+    addresses = (await place.observe(handle)).addresses
+    if not place.tells_addresses:
+        assert addresses == {}
         return
-    reader, writer = await asyncio.open_connection(*(await place.observe(handle)).addresses[ECHO])
+    reader, writer = await asyncio.open_connection(*addresses[ECHO])
     writer.write(b"straight")
     writer.write_eof()
     assert await reader.read() == b"straight"

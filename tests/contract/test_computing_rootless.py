@@ -37,8 +37,8 @@ async def rootless(tmp_path: Path) -> AsyncIterator[EnginePlace]:
         process = await asyncio.create_subprocess_exec(*argv, cwd=REPOSITORY, stdout=log, stderr=log)
     try:
         await until(lambda: answers(socket))
-        await load(socket, [TEST_IMAGE])
-        place = EnginePlace(context(tmp_path), name="podman", url=f"unix://{socket}", pool="10.214.0.0/17")
+        place = EnginePlace.at(context(tmp_path), name="podman", url=f"unix://{socket}", pool="10.214.0.0/17")
+        await load(place.engine, [TEST_IMAGE])
         try:
             yield place
         finally:

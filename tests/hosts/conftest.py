@@ -1,12 +1,14 @@
 """The lab's SSH hosts, and connections to them."""
 
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from lab import sshhost
 from lab.sshhost import SshHosts
-from tests.support.hosts import LabHosts, connected
+from tests.support.hosts import LabHosts, connected, served
 from tests.support.lab import shared
 
 
@@ -17,8 +19,14 @@ def lab() -> Iterator[SshHosts]:
         yield place
 
 
-@pytest.fixture
-async def hosts(lab: SshHosts, anyio_backend: str) -> AsyncIterator[LabHosts]:
-    """Connections to them."""
+@pytest.fixture(params=["direct", "relayed"])
+async def hosts(
+    lab: SshHosts, request: pytest.FixtureRequest, tmp_path: Path, anyio_backend: str
+) -> AsyncIterator[LabHosts]:
+    """Connections to them, of this process or of one that is asked by its socket."""
     async with connected(lab) as made:
-        yield made
+        if request.param == "direct":
+            yield made
+        else:
+            async with served(made.hosts, tmp_path / "hosts.sock") as relayed:
+                yield replace(made, hosts=relayed)

@@ -11,7 +11,7 @@ from specola.domain.errors import AccountRefusedError, ComputingUnreachableError
 from specola.ports.computing import Stream
 from tests.support.hosts import LabHosts
 
-pytestmark = [pytest.mark.anyio, pytest.mark.containers]
+pytestmark = [pytest.mark.anyio, pytest.mark.lab]
 
 ODD = ("a b", "it's", '$HOME `id` "q"', "new\nline", "é!", "\\n\\0", "*", "", "~", "-n", "%s", "a;b|c&d", "\t")
 
@@ -35,6 +35,14 @@ async def read_all(stream: Stream) -> bytes:
     while data := await stream.read(1 << 20):
         parts.append(data)
     return b"".join(parts)
+
+
+async def greeting(stream: Stream) -> bytes:
+    """Return what a server says first."""
+    try:
+        return await stream.read()
+    finally:
+        await stream.close()
 
 
 @pytest.mark.parametrize("name", ["front", "inner"])
@@ -127,7 +135,7 @@ async def test_a_slow_reader_holds_up_the_command(hosts: LabHosts) -> None:
 
 async def test_streams_reach_sockets_and_ports_of_the_machine(hosts: LabHosts) -> None:
     front = hosts.account("front")
-    assert (await (await front.connect(22)).read()).startswith(b"SSH-2.0-")
+    assert (await greeting(await front.connect(22))).startswith(b"SSH-2.0-")
     server = await front.open(["python3", "-c", ECHO, "echo.sock"])
     assert await server.read() == b"ready\n"
     stream = await front.connect("~/echo.sock")
@@ -138,6 +146,7 @@ async def test_streams_reach_sockets_and_ports_of_the_machine(hosts: LabHosts) -
     assert await read_all(stream) == sent + b"after the end"
     await stream.close()
     assert await read_all(server) == b""
+    await server.close()
     for nobody in (1, "/nowhere.sock"):
         with pytest.raises(ConnectionRefusedError):
             await front.connect(nobody)
@@ -147,7 +156,7 @@ async def test_a_stream_leads_to_a_machine_beyond(hosts: LabHosts, lab: SshHosts
     """The inner machine, whose key is certified by the authority that the first one's record names."""
     front = hosts.account("certified")
     inner = lab.inner.name
-    assert (await (await front.beyond(inner, 22)).read()).startswith(b"SSH-2.0-")
+    assert (await greeting(await front.beyond(inner, 22))).startswith(b"SSH-2.0-")
     with pytest.raises(ConnectionRefusedError):
         await front.beyond(inner, "/nowhere.sock")
     with pytest.raises(ComputingUnreachableError):

@@ -20,7 +20,7 @@ from specola.computing.batch.names import Names, Ticket
 from specola.computing.kinds import Context, open_computing
 from specola.domain.computing import Handle, Launch, Phase
 from specola.hosts.config import HostSettings
-from specola.hosts.ssh import SshHosts
+from specola.hosts.registered import RegisteredHosts
 from specola.ports.computing import Computing, Executes, Running
 from tests.support.hosts import authority_of, settings_of
 from tests.support.identities import LabIdentities
@@ -33,7 +33,7 @@ __all__ = ["BatchPlace", "HostPlace", "SlurmPlace", "cluster", "host_without_eng
 NAME, NOBODY = "cluster", "nobody"
 ACCOUNT = "ann"
 WITHIN = ("specola-test/box:1", "specola-test/arm:1")
-SAID = "/tmp/said"  # noqa: S108 -- inside the container
+SAID = "/tmp/said"
 # Another program writes what it is told to; it follows a file, since nobody may write to the output of another.
 SERVE = f"touch {SAID}; /.specola/busybox tail -f {SAID} & nc -ll -p {ECHO} -e cat & exec httpd -f -p {HTTP} -h /www"
 
@@ -66,7 +66,9 @@ def images() -> Iterator[Registry]:
 
 
 @asynccontextmanager
-async def reaching(keys: Keys, host: Host, *, through: Host | None = None, **more: object) -> AsyncIterator[SshHosts]:
+async def reaching(
+    keys: Keys, host: Host, *, through: Host | None = None, **more: object
+) -> AsyncIterator[RegisteredHosts]:
     """Have connections to a lab host as `cluster`; behind `nobody` there is no machine."""
     settings = settings_of(keys, host, through, keys=(), authorities=authority_of(keys), **more)
     known = {NAME: settings, NOBODY: settings.model_copy(update={"address": "127.0.0.1", "port": 9, "jump": None})}
@@ -74,7 +76,7 @@ async def reaching(keys: Keys, host: Host, *, through: Host | None = None, **mor
     async def look_up(computing: str) -> HostSettings:
         return known[computing]
 
-    hosts = SshHosts(look_up, LabIdentities(keys))
+    hosts = RegisteredHosts(look_up, LabIdentities(keys))
     try:
         yield hosts
     finally:
@@ -84,7 +86,7 @@ async def reaching(keys: Keys, host: Host, *, through: Host | None = None, **mor
 class BatchPlace(Place):
     """Tasks as jobs of one account; what a launch starts is waited for, since a job is only queued by then."""
 
-    has_addresses = False
+    tells_addresses = False
 
     def __init__(
         self, context: Context, *, settings: Mapping[str, Any], login: Login, registry: Registry, runtime: str

@@ -4,12 +4,14 @@ from dataclasses import replace
 from datetime import timedelta
 
 from specola.clock import Clock
+from specola.computing.memory.world import Cluster, Waiting
 from specola.domain.computing import Capability, ComputingState, Probe
 from specola.domain.offer import Offer
 from specola.domain.placement import GpuKind, Partition
 from specola.storage.store import Store
+from tests.support.harness import Platform
 
-__all__ = ["CLUSTER", "DAY", "FAT", "GPU", "OFFER", "stands_for_a_cluster"]
+__all__ = ["CLUSTER", "DAY", "FAT", "GPU", "OFFER", "becomes_a_cluster", "stands_for_a_cluster"]
 
 GIB = 1024**3
 HOUR = timedelta(hours=1)
@@ -43,3 +45,15 @@ async def stands_for_a_cluster(
     async with store.write() as tx:
         await tx.computings.save(replace(await tx.computings.get(name), offer=offer))
         await tx.computings.save_state(name, ComputingState(asked=clock.now(), probe=probe))
+
+
+async def becomes_a_cluster(platform: Platform, *, queue: Waiting | None = None) -> None:
+    """Let a platform's computing be a cluster, in which new tasks stand in a queue if one is given."""
+    world = platform.world
+    world.cluster = Cluster(scheduler="slurm", partitions=CLUSTER.partitions, projects=CLUSTER.projects)
+    world.queue = queue
+    services = platform.services
+    async with services.store.read() as tx:
+        found = (await tx.computings.get("local")).state.probe
+    probe = replace(found or CLUSTER, scheduler="slurm", partitions=CLUSTER.partitions, projects=CLUSTER.projects)
+    await stands_for_a_cluster(services.store, "local", clock=services.clock, probe=probe)

@@ -1,20 +1,25 @@
 """Hosts of the lab as settings of a computing, and connections to them."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from lab.keys import HOSTS, Host, Keys
 from lab.sshhost import SshHosts as Lab
+from specola.connector.hosts_server import BUFFER, HostsServer
 from specola.domain.errors import MissingError
 from specola.hosts.config import HostSettings
 from specola.hosts.dialling import Patience
 from specola.hosts.pool import IDLE_SECONDS
-from specola.hosts.ssh import SshHosts
-from specola.ports.hosts import Host as Account
+from specola.hosts.registered import RegisteredHosts
+from specola.hosts.relayed import RelayedHosts
+from specola.listening import bind
+from specola.ports.hosts import Host as Account, Hosts
 from tests.support.identities import LabIdentities
 
-__all__ = ["LabHosts", "authority_of", "connected", "pinned", "settings_of"]
+__all__ = ["LabHosts", "authority_of", "connected", "pinned", "served", "settings_of"]
 
 
 def pinned(keys: Keys, host: Host) -> tuple[str, ...]:
@@ -37,15 +42,30 @@ def authority_of(keys: Keys) -> tuple[str, ...]:
 
 @dataclass(slots=True)
 class LabHosts:
-    """Connections to hosts whose settings a test may change."""
+    """Connections to hosts.
 
-    hosts: SshHosts
+    Parameters
+    ----------
+    hosts
+        What is asked: the connections themselves, or another process's.
+    made
+        The connections.
+    settings
+        How they are reached, which a test may change.
+    """
+
+    hosts: Hosts
+    made: RegisteredHosts
     identities: LabIdentities
     settings: dict[str, HostSettings] = field(default_factory=dict)
 
     def account(self, computing: str, account: str = "ann") -> Account:
         """Return an account on a host."""
         return self.hosts.host(computing, account)
+
+    async def is_idle(self) -> bool:
+        """Tell whether no connection is open any more."""
+        return self.made.connections == 0
 
 
 @asynccontextmanager
@@ -73,8 +93,20 @@ async def connected(
         return known[computing]
 
     identities = LabIdentities(lab.keys)
-    hosts = SshHosts(look_up, identities, patience=patience, idle=idle)
+    hosts = RegisteredHosts(look_up, identities, patience=patience, idle=idle)
     try:
-        yield LabHosts(hosts, identities, known)
+        yield LabHosts(hosts, hosts, identities, known)
     finally:
         hosts.close()
+
+
+@asynccontextmanager
+async def served(hosts: Hosts, socket: Path) -> AsyncIterator[RelayedHosts]:
+    """Have hosts on a socket, as the connector does, and give what asks there."""
+    server = HostsServer(hosts)
+    listening = await asyncio.start_unix_server(server.accept, sock=bind(socket), limit=BUFFER)
+    try:
+        yield RelayedHosts(socket)
+    finally:
+        listening.close()
+        await server.close()

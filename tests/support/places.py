@@ -3,10 +3,10 @@
 import asyncio
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from typing_extensions import override
 
@@ -20,10 +20,13 @@ from specola.computing.memory.serving import Counter, speak_http
 from specola.domain.budget import Budget
 from specola.domain.computing import Capability, Handle, Launch, Observation, Phase, Progress
 from specola.domain.software import Interface, Protocol, Resources, RunsAs
+from specola.hosts.config import HostSettings
 from specola.ports.computing import Computing
+from specola.ports.hosts import Hosts
 from tests.support.engines import note_installation
 from tests.support.images import ARM_IMAGE, TEST_IMAGE
 from tests.support.ports import REGISTRY_PORTS
+from tests.support.relay import Passage
 
 __all__ = [
     "ECHO",
@@ -32,6 +35,7 @@ __all__ = [
     "EnginePlace",
     "MemoryPlace",
     "Place",
+    "RemotePlace",
     "Reports",
     "VolumePlace",
     "a_launch",
@@ -42,6 +46,7 @@ __all__ = [
 ]
 
 HTTP, ECHO = 8000, 7
+REMOTE_POOL = "10.215.0.0/16"
 INTERFACES = (
     Interface(name="web", port=HTTP, protocol=Protocol.HTTP),
     Interface(name="echo", port=ECHO, protocol=Protocol.TCP),
@@ -104,11 +109,11 @@ async def until(look: Callable[[], Awaitable[bool]], *, seconds: float = 20.0) -
 class Place(ABC):
     """One computing, and everything around it that the contract suite needs.
 
-    `has_addresses`: what runs there is reached at addresses as well as by `dial`. `keeps_images`: it can be seen that an
+    `tells_addresses`: what runs there is reached at addresses as well as by `dial`. `keeps_images`: it can be seen that an
     image is there already.
     """
 
-    has_addresses = True
+    tells_addresses = True
     keeps_images = True
 
     def __init__(self, context: Context) -> None:
@@ -262,15 +267,31 @@ class MemoryPlace(Place):
 
 
 class EnginePlace(VolumePlace):
-    """A real engine."""
+    """A real engine.
 
-    def __init__(self, context: Context, *, name: str, url: str, pool: str) -> None:
+    Parameters
+    ----------
+    engine
+        A connection of the test's own to it.
+    settings
+        How the computing is told of it.
+    """
+
+    nowhere: ClassVar[Mapping[str, str]] = {"url": "unix:///nowhere/nobody.sock"}
+    """The settings of an engine that does not answer."""
+
+    def __init__(self, context: Context, *, name: str, pool: str, engine: Engine, settings: Mapping[str, Any]) -> None:
         registries = [f"127.0.0.1:{port}" for port in REGISTRY_PORTS]
-        self.settings: dict[str, Any] = {"url": url, "networks": pool, "insecure_registries": registries}
+        self.settings: dict[str, Any] = {"networks": pool, "insecure_registries": registries, **settings}
         self.name = name
+        self.engine = engine
         super().__init__(context)
-        self.engine = Engine(url)
+
+    @classmethod
+    def at(cls, context: Context, *, name: str, url: str, pool: str) -> Self:
+        """Return a place on an engine of this machine."""
         note_installation(url, context.installation)
+        return cls(context, name=name, pool=pool, engine=Engine(url), settings={"url": url})
 
     @override
     def open(self, context: Context | None = None) -> Computing:
@@ -351,10 +372,7 @@ class EnginePlace(VolumePlace):
 
     @override
     def unreachable(self) -> Computing:
-        settings = self.settings | {"url": f"unix://{self.context.data / 'nobody.sock'}"}
-        computing = open_computing("engine", name=self.name, settings=settings, context=self.context)
-        self.opened.append(computing)
-        return computing
+        return self.open_with(dict(self.nowhere))
 
     def open_with(self, settings: dict[str, Any]) -> Computing:
         """Open the computing with other settings."""
@@ -374,7 +392,36 @@ class EnginePlace(VolumePlace):
         for home in (await self.engine.get("volumes", {"filters": filters}))["Volumes"] or []:
             await self.engine.remove_volume(home["Name"])
         await self.engine.close()
+        await self.tidy()
+
+    async def tidy(self) -> None:
+        """Remove what is left of the installation on the engine's host, beside what the engine has."""
         await forget(self.context.installation)
+
+
+class RemotePlace(EnginePlace):
+    """A real engine on another host, reached by SSH."""
+
+    tells_addresses = False
+    nowhere: ClassVar[Mapping[str, str]] = {"socket": "/nowhere/nobody.sock"}
+
+    passage: Passage
+    """What all connections to the host go through."""
+
+    @classmethod
+    def on(cls, context: Context, *, name: str, host: HostSettings, socket: str, passage: Passage) -> Self:
+        """Return a place on the engine at a socket of a host, which the context's hosts know by `name`."""
+        assert context.hosts is not None
+        account = context.hosts.host(name, host.account)
+        engine = Engine(name, way=lambda: account.connect(socket))
+        settings = {"host": host.model_dump(mode="json"), "socket": socket}
+        made = cls(context, name=name, pool=REMOTE_POOL, engine=engine, settings=settings)
+        made.passage = passage
+        return made
+
+    @override
+    async def tidy(self) -> None:
+        """The platform puts no rules in place there."""
 
 
 async def command(*argv: str, text: str = "") -> str:
@@ -386,6 +433,6 @@ async def command(*argv: str, text: str = "") -> str:
     return output.decode()
 
 
-def context(data: Path) -> Context:
+def context(data: Path, hosts: Hosts | None = None) -> Context:
     """Return the context of an installation that nobody else has."""
-    return Context(installation=Clock().new_id(12), data=data, clock=Clock())
+    return Context(installation=Clock().new_id(12), data=data, clock=Clock(), hosts=hosts)

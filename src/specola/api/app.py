@@ -8,6 +8,7 @@ from typing_extensions import override
 import specola
 from specola.api import (
     account,
+    account_links,
     certificates,
     computings,
     connections,
@@ -16,6 +17,7 @@ from specola.api import (
     health,
     keys,
     links,
+    offers,
     people,
     reference,
     software,
@@ -43,9 +45,11 @@ ROUTERS = (
     found.router,
     software.router,
     computings.router,
+    offers.router,
     account.router,
     certificates.router,
     keys.router,
+    account_links.router,
     people.router,
     groups.router,
     reference.router,

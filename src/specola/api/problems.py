@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from specola.api.requests import CaughtFailures, request_id
-from specola.domain.errors import DefinitionError, InvalidError, Kind, SpecolaError, TooManyAttemptsError
+from specola.domain.errors import DefinitionError, InvalidError, Kind, LimitError, SpecolaError, TooManyAttemptsError
 
 __all__ = ["MEDIA_TYPE", "STATUS", "ProblemView", "handle_failures", "internal_problem", "problem", "problem_of"]
 
@@ -98,7 +98,7 @@ def _particulars(error: SpecolaError) -> dict[str, Any]:
                 for one in error.problems
             ]
         }
-    if isinstance(error, InvalidError) and error.field:
+    if isinstance(error, InvalidError | LimitError) and error.field:
         return {"field": error.field}
     return {}
 

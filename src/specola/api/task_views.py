@@ -6,8 +6,10 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from specola.api.placement_views import Duration, ForecastView, PlacementView
 from specola.domain.computing import LogLine, Usage
 from specola.domain.errors import InvalidError
+from specola.domain.placement import Placement
 from specola.domain.sizes import parse_size
 from specola.domain.software import TERMINAL, HomeAccess
 from specola.domain.task import Desired, Event, Task, TaskState, Wish
@@ -68,6 +70,12 @@ class NewTask(BaseModel):
     home: HomeAccess | None = Field(
         default=None, description="what it may do with your home; null: as the release says"
     )
+    gpus: int | None = Field(default=None, ge=0, le=4096)
+    gpu_model: str | None = Field(default=None, max_length=64, description="as the computing calls it; null: any")
+    time: Duration | None = Field(default=None, description="the longest it may run: 90m, 2h30m, PT45M, or seconds")
+    partition: str | None = Field(default=None, max_length=64, description="of a cluster; null: its usual one")
+    account: str | None = Field(default=None, max_length=64, description="what its use is booked on")
+    queue_options: Values = Field(default_factory=dict, description="more for the scheduler, as the computing allows")
     environment: Values = Field(default_factory=dict, description="more environment variables")
     parameters: Values = Field(default_factory=dict, description="values of the release's parameters")
 
@@ -79,7 +87,11 @@ class NewTask(BaseModel):
 
     def wish(self) -> Wish:
         """Return it as the services take it."""
-        return Wish(**self.model_dump())
+        plain = self.model_dump(exclude={"time", "partition", "account", "queue_options"})
+        placement = Placement(
+            time=self.time, partition=self.partition, project=self.account, options=self.queue_options
+        )
+        return Wish(**plain, placement=placement)
 
 
 class Renaming(BaseModel):
@@ -109,6 +121,7 @@ class ResourcesView(BaseModel):
     memory: int = Field(description="bytes")
     shm: int = Field(description="bytes of shared memory")
     gpus: int
+    gpu_model: str = Field(description="empty: any")
 
 
 class ImageView(BaseModel):
@@ -154,12 +167,22 @@ class TaskView(BaseModel):
     exit_code: int | None
     interfaces: list[TaskInterfaceView]
     resources: ResourcesView
+    placement: PlacementView
     environment: Mapping[str, str]
     parameters: Mapping[str, str]
     image: ImageView
     seen: datetime | None = Field(description="when the computing last told of it")
     unseen_since: datetime | None = Field(description="since when the computing cannot be asked; null while it can")
     again_of: str | None
+    account: str | None = Field(
+        description="the account on the computing that it runs with; null: it knows no accounts"
+    )
+    waits: bool = Field(description="it stands in a queue of its computing; `reason` says what for")
+    raw: str = Field(description="the computing's own word for its state, such as `PENDING (Priority)`")
+    node: str = Field(description="the machine it runs on, where its computing tells")
+    forecast: ForecastView | None = Field(description="when it is expected to start, while it waits")
+    begun: datetime | None = Field(description="when its container started")
+    deadline: datetime | None = Field(description="when it will be ended")
     url: str = Field(description="the task's page")
     terminal: str = Field(description="where its terminals are, for a browser, while it runs")
 
@@ -181,12 +204,15 @@ class TaskView(BaseModel):
                     since=state.since if state else None,
                 )
             )
-        names = set(cls.model_fields) - {"release", "interfaces", "reason", "resources", "image", "url", "terminal"}
+        made = {"release", "interfaces", "reason", "resources", "placement", "image", "forecast", "url", "terminal"}
+        names = set(cls.model_fields) - made
         return cls(
             **{name: getattr(task, name) for name in names},
             release=task.release.version,
             reason=ReasonView.model_validate(task.reason),
             resources=ResourcesView.model_validate(task.resources),
+            placement=PlacementView.of(task.placement),
+            forecast=ForecastView.of(task.forecast if task.waits else None),
             image=ImageView.model_validate(task.image),
             interfaces=interfaces,
             url=addresses.task(task.id),

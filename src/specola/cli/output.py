@@ -12,6 +12,7 @@ from specola.domain.sizes import format_size
 
 __all__ = [
     "age",
+    "ahead",
     "amount",
     "facts",
     "json_option",
@@ -70,6 +71,14 @@ def age(moment: str | None) -> str:
     if moment is None:
         return "-"
     return span(datetime.now(UTC) - datetime.fromisoformat(moment))
+
+
+def ahead(moment: str | None) -> str:
+    """Return how long it is until a moment, in one unit; a moment that has passed is any time now."""
+    if moment is None:
+        return "-"
+    left = datetime.fromisoformat(moment) - datetime.now(UTC)
+    return span(left) if left > timedelta() else "a moment"
 
 
 def span(passed: timedelta) -> str:

@@ -14,6 +14,7 @@ from specola.cli.client import Client, connected, part
 from specola.cli.failures import AnsweredError, TaskFailedError
 from specola.cli.progress import Teller, teller
 from specola.cli.tasks import FINAL, address_of, log_lines, print_task, show_address
+from specola.domain.durations import format_duration, parse_duration
 from specola.domain.errors import ImageUnknownError, MissingError, PlatformUnreachableError, WaitError
 from specola.domain.sizes import parse_size
 from specola.domain.software import HomeAccess
@@ -51,6 +52,31 @@ class Pair(click.ParamType[tuple[str, str]]):
         return name, text
 
 
+class Duration(click.ParamType[str]):
+    """A duration such as 2h30m, checked here and sent as it is written."""
+
+    name = "time"
+
+    @override
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        return format_duration(parse_duration(str(value)))
+
+
+class Gpus(click.ParamType[tuple[int, str]]):
+    """How many GPUs, and of which model: 2, or a100:2."""
+
+    name = "[model:]n"
+
+    @override
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, str]:
+        if isinstance(value, tuple):
+            return value
+        model, _, count = str(value).rpartition(":")
+        if not (count.isascii() and count.isdigit()):
+            self.fail(f"“{value}” is not a number of GPUs, as 2, or with a model, as a100:2", param, ctx)
+        return int(count), model
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """What was asked for on the command line."""
@@ -71,6 +97,13 @@ class Asked:
 @click.option("--memory", type=Size(), help="For example 4GiB.")
 @click.option("--shm", type=Size(), help="Shared memory, for example 256MiB.")
 @click.option("--home", type=click.Choice([*HomeAccess]), help="What it may do with your home.")
+@click.option("--gpus", type=Gpus(), help="How many; with a model: a100:2.")
+@click.option("--time", type=Duration(), help="The longest it may run: 90m, 2h30m, 1-12:00:00.")
+@click.option("--partition", help="The part of a cluster it runs in.")
+@click.option("--account", help="What its use is booked on there.")
+@click.option(
+    "--queue-option", "queue_options", type=Pair(), multiple=True, help="More for the scheduler; may be repeated."
+)
 @click.option("--env", "environment", type=Pair(), multiple=True, help="An environment variable; may be repeated.")
 @click.option("--param", "parameters", type=Pair(), multiple=True, help="A parameter's value; may be repeated.")
 @click.option("--wait", type=click.FloatRange(min=0), default=0, metavar="SECONDS", help="Wait until it is ready.")
@@ -81,11 +114,14 @@ def run(*, what: str, wait: float, show: bool, as_json: bool, **options: Any) ->
 
     A name that the catalogue has is that software; anything else is an image reference.
     """
+    gpus = options.pop("gpus")
     wish = {
         name: dict(value) if isinstance(value, tuple) else value
         for name, value in options.items()
         if value is not None and value != ()
     }
+    if gpus is not None:
+        wish |= {"gpus": gpus[0]} | ({"gpu_model": gpus[1]} if gpus[1] else {})
     started(connected(), Asked(what=what, wish=wish, wait=wait, show=show, as_json=as_json))
 
 

@@ -47,15 +47,16 @@ def list_tasks(*, everything: bool, as_json: bool) -> None:
     rows = [
         (
             task["name"],
-            output.state_word(task["state"]),
+            state_of(task),
             task["title"],
             task["computing"],
             output.age(task["created"]),
+            output.ahead(task["deadline"]) if task["state"] not in FINAL else "-",
             " ".join(interface["name"] for interface in task["interfaces"]),
         )
         for task in tasks
     ]
-    output.table(("NAME", "STATE", "SOFTWARE", "COMPUTING", "AGE", "INTERFACES"), rows)
+    output.table(("NAME", "STATE", "SOFTWARE", "COMPUTING", "AGE", "LEFT", "INTERFACES"), rows)
 
 
 @click.command("show")
@@ -87,14 +88,19 @@ def print_task(task: Mapping[str, Any], *, use: Mapping[str, Any] | None = None)
         (
             ("name", task["name"]),
             ("id", task["id"]),
-            ("state", f"{output.state_word(task['state'])}, for {output.age(task['since'])}"),
+            ("state", f"{state_of(task)}, for {output.age(task['since'])}"),
             ("reason", " ".join(filter(None, (task["reason"]["sentence"], task["reason"]["hint"])))),
+            ("its word", task["raw"]),
+            ("expected", expected_of(task["forecast"])),
+            ("ends", f"in {output.ahead(task['deadline'])}" if task["deadline"] and task["state"] not in FINAL else ""),
             ("use", use_of(use) if use else ""),
             ("not seen", f"for {output.age(unseen)}" if unseen else ""),
             ("software", f"{task['title']}, {task['release']}"),
             ("image", " ".join(filter(None, (image["reference"], image["digest"])))),
-            ("computing", task["computing"]),
-            ("size", f"{resources['cpus']:g} CPU, {output.size(resources['memory'])}"),
+            ("computing", f"{task['computing']}, on {task['node']}" if task["node"] else task["computing"]),
+            ("account", task["account"] or ""),
+            ("size", size_of(resources)),
+            ("queue", queue_of(task["placement"])),
             ("page", task["url"]),
         )
     )
@@ -119,6 +125,35 @@ def print_task(task: Mapping[str, Any], *, use: Mapping[str, Any] | None = None)
             for one in use["parts"]
         ]
         output.table(("INTERFACE", "WHO", "RECEIVED", "SENT", "LAST USED"), used)
+
+
+def state_of(task: Mapping[str, Any]) -> str:
+    """Return a task's state; one that stands in a queue says so."""
+    return click.style("in the queue", fg="bright_black") if task["waits"] else output.state_word(task["state"])
+
+
+def size_of(resources: Mapping[str, Any]) -> str:
+    """Return how big a task is."""
+    size = f"{resources['cpus']:g} CPU, {output.size(resources['memory'])}"
+    if not resources["gpus"]:
+        return size
+    return f"{size}, {resources['gpus']} GPU {resources['gpu_model']}".rstrip()
+
+
+def queue_of(placement: Mapping[str, Any]) -> str:
+    """Return how a task is queued, in the words by which it was asked for; empty: as the computing decides."""
+    words = [f"{name} {placement[name]}" for name in ("partition", "account", "time") if placement[name]]
+    return ", ".join([*words, *(f"{name}={value}" for name, value in placement["queue_options"].items())])
+
+
+def expected_of(forecast: Mapping[str, Any] | None) -> str:
+    """Return when a task is expected to start, and who says so."""
+    if forecast is None:
+        return ""
+    if forecast["source"] == "scheduler":
+        return f"to start in {output.ahead(forecast['starts'])}, as the scheduler expects"
+    latest = f", nine of ten in {output.ahead(forecast['latest'])}" if forecast["latest"] else ""
+    return f"to start in {output.ahead(forecast['starts'])}, as half of earlier tasks like this did{latest}"
 
 
 def use_of(use: Mapping[str, Any]) -> str:

@@ -159,7 +159,8 @@ ENGINE = Kind(
         Start(name="here", title="Container engine here", sentence="Docker or Podman on the platform's own machine."),
     ),
 )
-MEMORY = Kind(title="In memory", settings=MemorySettings, opener=_memory)
+# It touches nothing of the platform's, so anybody may have one.
+MEMORY = Kind(title="In memory", settings=MemorySettings, opener=_memory, own=lambda _settings: "")
 
 KINDS: Mapping[str, Kind[Any]] = {"batch": BATCH, "engine": ENGINE, "memory": MEMORY}
 

@@ -9,11 +9,14 @@ from typing import Any
 import httpx
 
 from specola.connector.direct import IMAGE_SECONDS
-from specola.connector.wire import IMAGE, LINE, PROBE, PROBLEM, USAGE, raised
+from specola.connector.wire import IMAGE, LINE, PROBE, PROBLEM, SEEN, USAGE
+from specola.domain.account_link import AccountSeen
 from specola.domain.computing import ImageDetails, LogLine, Probe, Usage
 from specola.domain.errors import ConnectorUnreachableError
+from specola.domain.person import PersonId
 from specola.domain.task import TaskId
 from specola.local_http import over_socket
+from specola.problems import raised
 
 __all__ = ["ConnectorClient"]
 
@@ -63,6 +66,11 @@ class ConnectorClient:
     async def usage(self, tasks: Sequence[TaskId]) -> Mapping[TaskId, Sequence[Usage]]:
         """Return the measurements kept of live tasks, oldest first, at most 10 minutes of them."""
         return USAGE.validate_python(await self._ask("/usage", {"tasks": list(tasks)}))
+
+    async def prove(self, computing: str, account: str, person: PersonId) -> AccountSeen:
+        """Enter an account that a person says is theirs, and look around."""
+        question = {"computing": computing, "account": account, "person": person}
+        return SEEN.validate_python(await self._ask("/accounts/prove", question))
 
     async def health(self) -> None:
         """Return once the connector has answered that it is up; it is asked once."""

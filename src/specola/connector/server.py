@@ -11,10 +11,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from specola.connector.wire import IMAGE, LINE, PROBE, PROBLEM, USAGE, problem_of
+from specola.connector.wire import IMAGE, LINE, PROBE, PROBLEM, SEEN, USAGE
 from specola.domain.computing import LogLine
 from specola.domain.errors import InvalidError, Kind, SpecolaError
 from specola.ports.connector import Connector
+from specola.problems import problem_of
 
 __all__ = ["create_app"]
 
@@ -34,6 +35,12 @@ class _Probe(_Question):
 class _Inspect(_Question):
     computing: str
     reference: str
+
+
+class _Prove(_Question):
+    computing: str
+    account: str
+    person: str
 
 
 class _Usage(_Question):
@@ -61,6 +68,11 @@ def create_app(connector: Connector) -> Starlette:
         details = await connector.inspect_image(asked.computing, asked.reference)
         return JSONResponse(IMAGE.dump_python(details, mode="json"))
 
+    async def prove(request: Request) -> Response:
+        asked = _Prove.model_validate_json(await request.body())
+        seen = await connector.prove(asked.computing, asked.account, asked.person)
+        return JSONResponse(SEEN.dump_python(seen, mode="json"))
+
     async def usage(request: Request) -> Response:
         asked = _Usage.model_validate_json(await request.body())
         kept = {task: list(measured) for task, measured in (await connector.usage(asked.tasks)).items()}
@@ -79,6 +91,7 @@ def create_app(connector: Connector) -> Starlette:
         routes=[
             Route("/probe", _answering(probe), methods=["POST"]),
             Route("/images/inspect", _answering(inspect), methods=["POST"]),
+            Route("/accounts/prove", _answering(prove), methods=["POST"]),
             Route("/usage", _answering(usage), methods=["POST"]),
             Route("/tasks/{task}/logs", _answering(logs)),
             Route("/health", _answering(health)),

@@ -28,6 +28,10 @@ __all__ = [
 TaskId = str
 
 
+STARTED = frozenset({"starting", "running"})
+"""Reasons of live tasks that wait for nobody."""
+
+
 class TaskState(StrEnum):
     """Where a task is in its life. A task only ever moves to a higher rank."""
 
@@ -176,6 +180,7 @@ class Task:
     seen: datetime | None = None
     unseen_since: datetime | None = None
     again_of: TaskId | None = None
+    account: str | None = None
     raw: str = ""
     node: str = ""
     forecast: Forecast | None = None
@@ -187,7 +192,8 @@ class Task:
     def waits(self) -> bool:
         """Whether its computing has it and has not started it, or not again: it stands in a queue."""
         live = self.state in {TaskState.STARTING, TaskState.RUNNING}
-        return live and self.handle is not None and self.begun is None
+        # As long as its computing has said nothing, it is just being started.
+        return live and self.handle is not None and self.begun is None and self.reason.code not in STARTED
 
     @property
     def is_live(self) -> bool:

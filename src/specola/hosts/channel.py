@@ -11,14 +11,14 @@ import asyncssh
 import asyncssh.channel
 from typing_extensions import override
 
+from specola.hosts.limits import ERRORS_KEPT, KILLED
+
 __all__ = ["Channel"]
 
 HIGH = 1024 * 1024
 LOW = 256 * 1024
 """How much is kept for a slow reader before the other side is made to wait, and how little before it may go on."""
-ERRORS_KEPT = 64 * 1024
 CLOSE_SECONDS = 5.0
-KILLED = 128
 
 
 class Channel(asyncssh.SSHClientSession[bytes], asyncssh.SSHTCPSession[bytes], asyncssh.SSHUNIXSession[bytes]):

@@ -1,6 +1,7 @@
 """Makes one SSH connection, machine after machine, each of which shows its host key."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from specola.hosts.config import MachineSettings
 from specola.hosts.trust import Trust
 from specola.ports.hosts import SshIdentity
 
-__all__ = ["Dialled", "Patience", "dial"]
+__all__ = ["Dialled", "Patience", "dial", "reason_of"]
 
 CIPHERS = (
     "aes128-gcm@openssh.com",
@@ -29,9 +30,9 @@ CIPHERS = (
     "aes256-ctr",
 )
 """The fastest first."""
-ALIVE_SECONDS = 15
+ALIVE_SECONDS = 15.0
 ALIVE_MISSED = 3
-"""A machine that answers none of so many questions, `ALIVE_SECONDS` apart, is gone."""
+"""A machine that answers none of so many questions, so many seconds apart, is gone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,11 +47,14 @@ class Patience:
         From then until it has let the account in.
     start
         Until a command has begun: what a login does before (modules, quotas, a home on a tape) takes its time.
+    answer
+        Until a machine has said anything at all. One that has not is asked whether it is still there.
     """
 
     connect: float = 15.0
     enter: float = 30.0
     start: float = 60.0
+    answer: float = 5.0
 
 
 @dataclass(eq=False, slots=True)
@@ -63,13 +67,25 @@ class Dialled:
     @property
     def is_lost(self) -> bool:
         """Whether nothing can be asked of it any more."""
-        return self.connection.is_closed()
+        return self.connection.get_owner() is None
 
     def on_loss(self, tell: Callable[[], None]) -> None:
         """Have `tell` called once the connection is gone."""
         owner = self.connection.get_owner()
-        assert isinstance(owner, _Visitor), "it was made here"
-        owner.lost.append(tell)
+        if isinstance(owner, _Visitor):
+            owner.lost.append(tell)
+        else:
+            tell()
+
+    def doubt(self, seconds: float) -> None:
+        """Find out within some seconds whether the machine is still there, since it has not answered in time."""
+        if not self.is_lost:
+            self.connection.set_keepalive(seconds / (ALIVE_MISSED + 1))
+            asyncio.get_running_loop().call_later(2 * seconds, self._trust)
+
+    def _trust(self) -> None:
+        if not self.is_lost:
+            self.connection.set_keepalive(ALIVE_SECONDS)
 
     def close(self) -> None:
         """Say goodbye."""
@@ -237,12 +253,15 @@ async def _border(computing: str, machine: MachineSettings, account: str, visito
             computing, f"{name} could not be reached from the machine before it: {error.reason}"
         ) from error
     except (asyncssh.Error, OSError) as error:
-        raise ComputingUnreachableError(computing, f"{name}: {_reason(error)}") from error
+        raise ComputingUnreachableError(computing, f"{name}: {reason_of(error)}") from error
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """Return what went wrong with a connection, in words."""
     if isinstance(error, asyncssh.DisconnectError):
         return error.reason or type(error).__name__
+    if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error) or type(error).__name__

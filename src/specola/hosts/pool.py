@@ -3,9 +3,8 @@
 import asyncio
 import random
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass, field
-from enum import Enum
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import asyncssh
@@ -13,74 +12,27 @@ import structlog
 
 from specola.domain.errors import ComputingUnreachableError, SpecolaError
 from specola.hosts.channel import Channel
-from specola.hosts.dialling import Dialled
+from specola.hosts.dialling import Dialled, Patience
+from specola.hosts.slots import BRIEF, SWEEP_SECONDS, Line, Slot, Use
 
-__all__ = ["Pool", "Slot"]
+__all__ = ["Pool"]
 
 T = TypeVar("T")
 IDLE_SECONDS = 300.0
-BRIEF = 5
-"""How many sessions that end by themselves go on at once; the others wait. OpenSSH allows 10 (MaxSessions), and counts
-one that has just ended until it has swept."""
 MOST_LINES = 32
 FIRST_PAUSE = 0.5
 LAST_PAUSE = 30.0
 """Seconds for which a machine that could not be entered is not tried again; doubled each time."""
-REFUSAL_PAUSE = 0.05
-SWEEP_SECONDS = 0.5
-"""For so long a machine may count a session that has ended."""
+REFUSAL_PAUSE = 0.02
+LONGEST_REFUSAL_PAUSE = 0.5
+CLOSED = "SSH connection closed"
+"""What asyncssh calls a connection that is already gone when something is to be opened on it."""
 SLOT_SECONDS = 60.0
 """How long somebody waits for a session while the machine allows no more."""
 
 
-class Use(Enum):
-    """What somebody has of a connection."""
-
-    BRIEF = "a session that ends soon"
-    LASTING = "a session that may go on for ever"
-    STREAM = "a stream, of which a connection carries any number"
-
-
-@dataclass(eq=False, slots=True)
-class _Line:
-    """One connection, and what goes on over it."""
-
-    dialled: Dialled
-    slots: "set[Slot]" = field(default_factory=set)
-    idle: asyncio.TimerHandle | None = None
-    ended: deque[float] = field(default_factory=lambda: deque(maxlen=2 * BRIEF))
-    """When the last sessions ended."""
-
-    def count(self, *uses: Use) -> int:
-        return sum(slot.use in uses for slot in self.slots)
-
-    @property
-    def sessions(self) -> int:
-        return self.count(Use.BRIEF, Use.LASTING)
-
-    @property
-    def granted(self) -> int:
-        return sum(slot.granted for slot in self.slots if slot.use is not Use.STREAM)
-
-
-@dataclass(eq=False, slots=True)
-class Slot:
-    """The right to one session or stream of a connection, until it is given back."""
-
-    connection: asyncssh.SSHClientConnection
-    use: Use
-    _give_back: "Callable[[Slot], None]"
-    granted: bool = False
-    """Whether the machine has granted it."""
-    channel: Channel | None = None
-
-    def grant(self) -> None:
-        """Note that the machine has granted it."""
-        self.granted = True
-
-    def release(self) -> None:
-        """Give it back; silent if that was done."""
-        self._give_back(self)
+class _LostError(Exception):
+    """A connection that was lost before the machine had begun what was asked: it can be asked again, elsewhere."""
 
 
 class Pool:
@@ -97,16 +49,23 @@ class Pool:
     """
 
     def __init__(
-        self, computing: str, connect: Callable[[], Awaitable[Dialled]], *, idle: float = IDLE_SECONDS
+        self,
+        computing: str,
+        connect: Callable[[], Awaitable[Dialled]],
+        *,
+        patience: Patience,
+        idle: float = IDLE_SECONDS,
     ) -> None:
         self._computing = computing
         self._connect = connect
+        self._patience = patience
         self._idle = idle
-        self._lines: list[_Line] = []
+        self._lines: list[Line] = []
         self._making = asyncio.Lock()
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._limit: int | None = None
         """How many sessions the machine allows on one connection, once it has refused one."""
+        self._most_granted = 0
         self._failure: SpecolaError | None = None
         self._pause = FIRST_PAUSE
         self._again = 0.0
@@ -118,13 +77,25 @@ class Pool:
     ) -> Channel:
         """Open a stream beyond the machine, of which a connection carries any number.
 
+        Parameters
+        ----------
+        opening
+            Opens it on the connection it is given.
+
         Raises
         ------
         asyncssh.ChannelOpenError
             The machine has refused it, and the connection goes on.
         """
         line = await self._first()
-        return await self._opened(line, self._take(line, Use.STREAM), opening)
+        try:
+            return await self._opened(line, self._take(line, Use.STREAM), opening)
+        except _LostError:
+            line = await self._first()
+        try:
+            return await self._opened(line, self._take(line, Use.STREAM), opening)
+        except _LostError as error:
+            raise self._broken(error) from error
 
     async def hold(self) -> Slot:
         """Have a connection kept open, and return the right to it."""
@@ -147,7 +118,7 @@ class Pool:
         """
         channel: Channel | None = None
 
-        async def attempt(line: _Line, slot: Slot) -> None:
+        async def attempt(line: Line, slot: Slot) -> None:
             nonlocal channel
             channel = await self._opened(line, slot, opening)
 
@@ -159,9 +130,13 @@ class Pool:
         """Open something that takes a session on the machine, and give it with the slot to be released after it has closed."""
         result: list[tuple[T, Slot]] = []
 
-        async def attempt(_line: _Line, slot: Slot) -> None:
+        async def attempt(line: Line, slot: Slot) -> None:
             try:
-                result.append((await use(slot.connection), slot))
+                with self.watched():
+                    result.append((await use(slot.connection), slot))
+            except asyncssh.ChannelOpenError as error:
+                slot.release()
+                raise self._meant(error, line, slot) from error
             except BaseException:
                 slot.release()
                 raise
@@ -170,43 +145,41 @@ class Pool:
         await self._patiently(attempt, Use.BRIEF)
         return result[0]
 
-    async def _patiently(self, attempt: Callable[[_Line, Slot], Coroutine[Any, Any, None]], use: Use) -> None:
+    async def _patiently(self, attempt: Callable[[Line, Slot], Coroutine[Any, Any, None]], use: Use) -> None:
         """Try to have a session until the machine grants one; whoever attempts gives the slot back."""
         loop = asyncio.get_running_loop()
-        end, pause = loop.time() + SLOT_SECONDS, REFUSAL_PAUSE
+        end, pause, lost = loop.time() + SLOT_SECONDS, REFUSAL_PAUSE, False
         while True:
             line, slot = await self._room(use, end=end)
             try:
                 return await attempt(line, slot)
-            except asyncssh.ChannelOpenError as error:
-                if line.dialled.is_lost:
+            except _LostError as error:
+                if lost:
                     raise self._broken(error) from error
+                lost = True
+            except asyncssh.ChannelOpenError as error:
                 if loop.time() + pause > end:
                     raise ComputingUnreachableError(
                         self._computing, f"it allows no session ({error.reason})"
                     ) from error
-                counted = self._note_refusal(line)
-                if counted > line.granted or counted == 0:
-                    await asyncio.sleep(pause)
-                    pause *= 2
+                self._note_refusal(line)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST_REFUSAL_PAUSE)
 
-    def _note_refusal(self, line: _Line) -> int:
-        """Learn how many sessions the machine allows on a connection; return how many it may have counted.
+    def _note_refusal(self, line: Line) -> None:
+        """Learn how many sessions the machine allows on a connection.
 
         Notes
         -----
         Sessions are asked for in turn and answered in turn, so those that it has granted by now are all that it allows,
-        beside those that it has not swept yet.
+        unless it still counts some that have ended. But as many as were open at the same time before are surely allowed.
         """
-        now = asyncio.get_running_loop().time()
-        counted = line.granted + sum(now - ended < SWEEP_SECONDS for ended in line.ended)
-        limit = max(1, counted if self._limit is None else min(counted, self._limit))
+        limit = max(1, line.granted, self._most_granted)
         if limit != self._limit:
             self._limit = limit
             self._logger.info("sessions_limited", computing=self._computing, sessions=limit)
-        return counted
 
-    async def _room(self, use: Use, *, end: float) -> tuple[_Line, Slot]:
+    async def _room(self, use: Use, *, end: float) -> tuple[Line, Slot]:
         """Wait for the right to one more session; take it."""
         while True:
             _ = await self._first()
@@ -220,7 +193,7 @@ class Pool:
                 # What fills the others may go on for ever.
                 _ = await self._more(len(self._live()))
 
-    def _has_room(self, line: _Line, use: Use) -> bool:
+    def _has_room(self, line: Line, use: Use) -> bool:
         limit = self._limit
         if use is Use.BRIEF:
             return line.count(Use.BRIEF) < BRIEF and (limit is None or line.sessions < limit)
@@ -237,22 +210,30 @@ class Pool:
         except TimeoutError as error:
             raise ComputingUnreachableError(self._computing, "all the sessions that it allows are in use") from error
 
-    def _take(self, line: _Line, use: Use) -> Slot:
+    def _take(self, line: Line, use: Use) -> Slot:
         if line.idle is not None:
             line.idle.cancel()
             line.idle = None
 
-        def give_back(slot: Slot) -> None:
-            if slot in line.slots:
-                line.slots.remove(slot)
-                if slot.use is not Use.STREAM:
-                    line.ended.append(asyncio.get_running_loop().time())
-                self._wake()
-                self._rest(line)
+        def granted(_slot: Slot) -> None:
+            self._most_granted = max(self._most_granted, line.granted)
 
-        slot = Slot(line.dialled.connection, use, give_back)
+        def give_back(slot: Slot) -> None:
+            if slot.use is Use.STREAM or self._limit is None:
+                self._free(line, slot)
+            else:
+                # Asked for another at once, a machine that allows few would refuse it.
+                asyncio.get_running_loop().call_later(SWEEP_SECONDS, self._free, line, slot)
+
+        slot = Slot(line.dialled.connection, use, granted, give_back)
         line.slots.add(slot)
         return slot
+
+    def _free(self, line: Line, slot: Slot) -> None:
+        if slot in line.slots:
+            line.slots.remove(slot)
+            self._wake()
+            self._rest(line)
 
     def _wake(self) -> None:
         while self._waiting:
@@ -260,7 +241,7 @@ class Pool:
             if not freed.done():
                 freed.set_result(None)
 
-    def _rest(self, line: _Line) -> None:
+    def _rest(self, line: Line) -> None:
         """Close a connection that nobody uses any more, after a while."""
         if line.slots or line.dialled.is_lost or line.idle is not None:
             return
@@ -269,14 +250,14 @@ class Pool:
             return
         line.idle = asyncio.get_running_loop().call_later(self._idle, self._close_idle, line)
 
-    def _close_idle(self, line: _Line) -> None:
+    def _close_idle(self, line: Line) -> None:
         if not line.slots:
             self._lines = [one for one in self._lines if one is not line]
             line.dialled.close()
 
     async def _opened(
         self,
-        line: _Line,
+        line: Line,
         slot: Slot,
         opening: Callable[[asyncssh.SSHClientConnection, Channel], Coroutine[Any, Any, T]],
     ) -> Channel:
@@ -284,32 +265,36 @@ class Pool:
         channel = slot.channel = Channel(opened=slot.grant, gone=slot.release)
         asked = asyncio.ensure_future(opening(line.dialled.connection, channel))
         try:
-            _ = await asyncio.shield(asked)
+            with self.watched():
+                _ = await asyncio.shield(asked)
         except asyncio.CancelledError:
             # The machine may yet grant it: then it is closed at once.
             asked.add_done_callback(lambda done: _leave(done, channel, slot))
             raise
-        except asyncssh.ChannelOpenError as error:
-            slot.release()
-            if line.dialled.is_lost:
-                raise self._broken(error) from error
-            raise
         except (asyncssh.Error, OSError) as error:
             slot.release()
-            raise self._broken(error) from error
+            raise self._meant(error, line, slot) from error
         return channel
+
+    def _meant(self, error: Exception, line: Line, slot: Slot) -> Exception:
+        """Return what an error says: a connection lost before anything was granted, one lost since, or a refusal."""
+        refused = isinstance(error, asyncssh.ChannelOpenError) and error.reason != CLOSED
+        if refused and not line.dialled.is_lost:
+            return error
+        self._lose(line)
+        return self._broken(error) if slot.granted else _LostError(str(error))
 
     def _broken(self, error: Exception) -> ComputingUnreachableError:
         return ComputingUnreachableError(self._computing, f"the connection broke off ({error})")
 
-    def _live(self) -> list[_Line]:
+    def _live(self) -> list[Line]:
         return [line for line in self._lines if not line.dialled.is_lost]
 
-    async def _first(self) -> _Line:
+    async def _first(self) -> Line:
         """Return a connection that is open, made now if there is none."""
         return self._live()[0] if self._live() else await self._more(0)
 
-    async def _more(self, have: int) -> _Line:
+    async def _more(self, have: int) -> Line:
         """Make one more connection than `have`, unless somebody else has done so meanwhile."""
         async with self._making:
             live = self._live()
@@ -328,18 +313,32 @@ class Pool:
                 raise
             self._failure, self._pause = None, FIRST_PAUSE
             if not live:
-                self._limit = None
-            line = _Line(dialled)
+                self._limit, self._most_granted = None, 0
+            line = Line(dialled)
             self._lines = [*live, line]
             dialled.on_loss(lambda: self._lose(line))
             self._rest(line)
             return line
 
-    def _lose(self, line: _Line) -> None:
+    def _lose(self, line: Line) -> None:
         self._lines = [one for one in self._lines if one is not line]
         if line.idle is not None:
             line.idle.cancel()
         self._wake()
+
+    def doubt(self) -> None:
+        """Find out soon whether the machine is still there: something has not answered in time."""
+        for line in self._live():
+            line.dialled.doubt(self._patience.answer)
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Doubt that the machine is there if the body takes longer than an answer should."""
+        doubting = asyncio.get_running_loop().call_later(self._patience.answer, self.doubt)
+        try:
+            yield
+        finally:
+            doubting.cancel()
 
     @property
     def connections(self) -> int:

@@ -9,7 +9,7 @@ from asyncssh.public_key import get_default_certificate_algs, get_default_public
 from specola.domain.errors import InvalidError
 from specola.hosts.config import MachineSettings
 
-__all__ = ["ALGORITHMS", "Trust"]
+__all__ = ["ALGORITHMS", "CERTIFIED", "Trust"]
 
 WEAK = {"ssh-rsa", "ssh-rsa-cert-v01@openssh.com"}
 """Signatures with SHA-1."""

@@ -3,7 +3,9 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Protocol
 
+from specola.domain.account_link import AccountSeen
 from specola.domain.computing import ImageDetails, LogLine, Probe, Usage
+from specola.domain.person import PersonId
 from specola.domain.task import TaskId
 
 __all__ = ["Connector"]
@@ -41,6 +43,15 @@ class Connector(Protocol):
 
     async def usage(self, tasks: Sequence[TaskId]) -> Mapping[TaskId, Sequence[Usage]]:
         """Return the measurements kept of live tasks, oldest first, at most 10 minutes of them."""
+
+    async def prove(self, computing: str, account: str, person: PersonId) -> AccountSeen:
+        """Enter an account that a person says is theirs, with what only its owner can have prepared, and look around.
+
+        Raises
+        ------
+        AccountRefusedError
+            It does not let the platform in.
+        """
 
     async def health(self) -> None:
         """Return once the connector has answered that it is up."""

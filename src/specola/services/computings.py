@@ -6,7 +6,7 @@ from typing import Any
 
 from specola.clock import Clock
 from specola.domain.computing import Audience, Computing, Intake, Probe
-from specola.domain.errors import DeniedError, MissingError, NameTakenError
+from specola.domain.errors import DefinitionError, DeniedError, MissingError, NameTakenError, Problem
 from specola.domain.person import Actor, Person
 from specola.domain.task import Desired, Reason, Task, TaskState
 from specola.ports.connector import Connector
@@ -81,7 +81,8 @@ class Computings:
             The actor may use it, and not change it.
         """
         async with self._store.read() as tx:
-            return write_computing(await _changeable(tx, actor, name))
+            names = {group.id: group.name for group in await tx.groups.all()}
+            return write_computing(await _changeable(tx, actor, name), groups=names)
 
     # -- testing ----------------------------------------------------------------------------------------------------
 
@@ -323,11 +324,16 @@ async def _end(tx: Transaction) -> int:
 
 
 async def _group_ids(tx: Transaction, definition: ComputingDefinition) -> Sequence[str]:
-    """Return the ids of the groups that a definition names."""
-    _ = tx
-    if definition.groups:
-        raise MissingError("group", definition.groups[0])
-    return ()
+    """Return the ids of the groups that a definition names. Raises DefinitionError."""
+    known = {group.name: group.id for group in await tx.groups.all()}
+    problems = [
+        Problem(f"groups[{place}]", f"there is no group “{name}”")
+        for place, name in enumerate(definition.groups)
+        if name not in known
+    ]
+    if problems:
+        raise definition.placed(DefinitionError(problems))
+    return [known[name] for name in definition.groups]
 
 
 def _check_administers(actor: Actor) -> None:

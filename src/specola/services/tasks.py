@@ -184,6 +184,7 @@ class Tasks:
             created=now,
             interfaces=tuple(InterfaceState(name=one.name) for one in planned.release.interfaces),
             again_of=planned.again_of,
+            account=planned.account,
         )
 
     # -- reading ----------------------------------------------------------------------------------------------------

@@ -44,6 +44,7 @@ def launch_of(task: Task, *, credential: str, number: int) -> Launch:
         interfaces=release.interfaces,
         credential=credential,
         scratch=release.scratch,
+        account=task.account,
     )
 
 

@@ -78,24 +78,29 @@ class Engine:
 
     async def put_archive(self, container: str, path: str, content: io.BytesIO) -> None:
         """Unpack a tar below `path` in a container."""
-        where = f"{await self._base()}/containers/{container}/archive"
         headers = {"Content-Type": "application/x-tar"}
-        async with self._open().put(where, params={"path": path}, data=content, headers=headers) as answer:
-            if answer.status >= 400:
-                raise DockerError(answer.status, await _message(answer))
+        where = f"containers/{container}/archive"
+        await self._order("PUT", where, params={"path": path}, data=content, headers=headers)
 
     async def make_volume(self, name: str, labels: Mapping[str, str]) -> None:
         """Make a volume, or find it made."""
-        body = {"Name": name, "Labels": dict(labels)}
-        async with self._open().post(f"{await self._base()}/volumes/create", json=body) as answer:
-            if answer.status >= 400:
-                raise DockerError(answer.status, await _message(answer))
+        await self._order("POST", "volumes/create", json={"Name": name, "Labels": dict(labels)})
 
     async def remove_volume(self, name: str) -> None:
         """Remove a volume with all that is in it."""
-        async with self._open().delete(f"{await self._base()}/volumes/{name}") as answer:
-            if answer.status >= 400:
-                raise DockerError(answer.status, await _message(answer))
+        await self._order("DELETE", f"volumes/{name}")
+
+    async def remove_container(self, name: str) -> None:
+        """Remove a container with the volumes that its image declares, also one that runs."""
+        try:
+            await self._order("DELETE", f"containers/{name}", params={"v": "1"})
+        except DockerError as error:
+            if error.status not in {409, 500}:
+                raise
+            # Podman from version 5 would first ask one that runs to end, and wait 10 s.
+            with contextlib.suppress(DockerError):
+                await self._order("POST", f"containers/{name}/kill")
+            await self._order("DELETE", f"containers/{name}", params={"force": "1", "v": "1"})
 
     async def load(self, archive: bytes) -> None:
         """Load an image from the format of `docker save`; what went wrong may stand in a good answer."""
@@ -129,6 +134,12 @@ class Engine:
             writer.close()
             raise
         return reader, writer
+
+    async def _order(self, method: str, path: str, **more: Any) -> None:
+        """Ask for something to be done whose answer says no more than that it was."""
+        async with self._open().request(method, f"{await self._base()}/{path}", **more) as answer:
+            if answer.status >= 400:
+                raise DockerError(answer.status, await _message(answer))
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:

@@ -142,6 +142,7 @@ class EngineComputing:
                     facts,
                     wall if facts.protects(self._settings, wall) else None,
                     gives_folders=facts.takes_folders(self._settings),
+                    is_far=not self._settings.is_local,
                 )
                 return await self._launcher.launch(launch, ground=ground, report=report)
         except (ContainerGoneError, NameInUseError) as error:
@@ -284,8 +285,9 @@ class EngineComputing:
         if self._facts is None:
             docker = self._engine.docker
             # The first question settles which version of the API is spoken.
-            version = await docker.version()
-            self._facts = Facts.read(version, await docker.system.info())
+            version, asked = await docker.version(), self._clock.now()
+            info = await docker.system.info()
+            self._facts = Facts.read(version, info, between=(asked, self._clock.now()))
         return self._facts
 
     async def _near(self) -> Near:

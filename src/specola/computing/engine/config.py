@@ -24,13 +24,13 @@ def usual_sockets() -> tuple[Path, ...]:
 class EngineSettings(BaseModel):
     """How one engine is reached and what tasks get there."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     host: HostSettings | None = None
     """The host that the engine is on, where that is another one: it is reached by SSH."""
     socket: Annotated[str, Field(pattern=r"^(|~?/[!-~ ]{1,100})$")] = ""
     """With `host`, the engine's socket there, a path that may begin with `~/`; empty: the first usual one that the account may use."""
-    url: str = ""
+    url: Annotated[str, Field(title="Address")] = ""
     """`unix:///run/podman/podman.sock`, a bare path, or `tcp://host:port`; empty: the first usual socket there is."""
     networks: IPv4Network = IPv4Network("10.213.0.0/16")
     """The pool of addresses that tasks' networks, of 8 addresses each, are taken from in rotation."""

@@ -53,11 +53,14 @@ class Ground:
         The rules to put in place there; None: they cannot be.
     gives_folders
         Whether the engine can be given folders of this machine whose owner is chosen; else it keeps homes itself.
+    is_far
+        Whether it is on another host.
     """
 
     facts: Facts
     firewall: Firewall | None
     gives_folders: bool
+    is_far: bool
 
     async def protect(self) -> None:
         """Put the rules in place, unless they are."""
@@ -184,7 +187,9 @@ class Launcher:
     async def _plan(self, launch: Launch, image: Image, numbers: Numbers, *, ground: Ground, report: Report) -> Plan:
         facts = ground.facts
         subnet, home, scratch = await asyncio.gather(
-            self._networks.ensure(self._engine.docker, launch.task),
+            self._networks.ensure(
+                self._engine.docker, launch.task, isolate=facts.is_podman and ground.firewall is None
+            ),
             self._home(launch, numbers, ground=ground, report=report),
             self._scratch(launch),
         )
@@ -243,7 +248,13 @@ class Launcher:
             account = Account("task", numbers, "/")
         accounts = await self._users.with_account(self._engine, image, account, container=name)
         content = await asyncio.to_thread(
-            self._parcel.archive, launch.credential, owner=numbers.user, group=numbers.group, accounts=accounts
+            self._parcel.archive,
+            launch.credential,
+            owner=numbers.user,
+            group=numbers.group,
+            machine=ground.facts.machine,
+            accounts=accounts,
+            pack=ground.is_far,
         )
         through_parent = not ground.facts.is_podman
         await asyncio.gather(
@@ -257,7 +268,7 @@ class Launcher:
 
     async def _delete(self, name: str) -> None:
         try:
-            await self._engine.docker.containers.container(name).delete(force=True, v=True)
+            await self._engine.remove_container(name)
         except DockerError as error:
             if not is_missing(error) and "removal" not in error.message:
                 raise

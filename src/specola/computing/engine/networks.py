@@ -78,8 +78,13 @@ class Networks:
         self._names = names
         self._clock = clock
 
-    async def ensure(self, docker: Docker, task: TaskId) -> Subnet:
+    async def ensure(self, docker: Docker, task: TaskId, *, isolate: bool = False) -> Subnet:
         """Make the task's network, or find it made already.
+
+        Parameters
+        ----------
+        isolate
+            Whether the engine (Podman) is told to keep it apart from other networks, where no rules of ours do.
 
         Raises
         ------
@@ -96,7 +101,7 @@ class Networks:
         taken = [subnet for one in existing for subnet in _subnets(one)] + await self._routes()
         for subnet in await asyncio.to_thread(self._candidates, taken):
             try:
-                await docker.networks.create(self._body(name, task, subnet))
+                await docker.networks.create(self._body(name, task, subnet, isolate=isolate))
             except DockerError as error:
                 if is_conflict(error) and name in error.message:
                     return await self._found(docker, name)
@@ -120,7 +125,7 @@ class Networks:
     async def _delete(self, docker: Docker, network: dict[str, Any]) -> None:
         try:
             # Not found once more before it is deleted, as `docker.networks.get` would.
-            await DockerNetwork(docker, network["Id"]).delete()  # type: ignore[no-untyped-call]
+            await DockerNetwork(docker, network["Id"]).delete()  # type: ignore[no-untyped-call]  # aiodocker has left its types out
         except DockerError as error:
             if is_missing(error):
                 return
@@ -131,12 +136,13 @@ class Networks:
         network = await docker.networks.get(name)
         return Subnet(_subnets(await network.show())[0])
 
-    def _body(self, name: str, task: TaskId, subnet: Subnet) -> dict[str, Any]:
+    def _body(self, name: str, task: TaskId, subnet: Subnet, *, isolate: bool) -> dict[str, Any]:
         return {
             "Name": name,
             "Driver": "bridge",
             "CheckDuplicate": True,
             "EnableIPv6": False,
+            "Options": {"isolate": "true"} if isolate else {},
             "Labels": self._names.labels(task),
             "IPAM": {"Config": [{"Subnet": str(subnet.network), "Gateway": str(subnet.gateway)}]},
         }

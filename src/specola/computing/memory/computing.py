@@ -231,7 +231,10 @@ class MemoryComputing:
 
     def _ask(self) -> None:
         if not self._world.reachable:
-            raise ComputingUnreachableError(self.name, "it is switched off")
+            refusal = self._world.refusal
+            raise (
+                refusal.with_traceback(None) if refusal else ComputingUnreachableError(self.name, "it is switched off")
+            )
 
     async def _create(self, handle: Handle, launch: Launch, report: Report) -> Container:
         if launch.reference not in self._world.images:

@@ -12,6 +12,7 @@ from specola.computing.memory.commands import MemoryCommand
 from specola.computing.memory.images import IMAGES, Script
 from specola.computing.memory.serving import Counter, Listener, Serve, echo, speak_http
 from specola.domain.computing import Handle, ImageDetails, Launch, LogLine, Observation, Phase
+from specola.domain.errors import ComputingUnreachableError
 from specola.domain.placement import Forecast, GpuKind, Partition
 from specola.domain.reasons import WaitReason
 from specola.domain.task import TaskId
@@ -105,6 +106,7 @@ class World:
     def __init__(self, clock: Clock | None = None) -> None:
         self.clock = clock or Clock()
         self.reachable = True
+        self.refusal: ComputingUnreachableError | None = None
         self.full = False
         self.cluster: Cluster | None = None
         self.queue: Waiting | None = None
@@ -120,15 +122,16 @@ class World:
         """Add an image, or change what one does."""
         self.images[details.reference] = (details, script or Script())
 
-    def break_down(self) -> None:
-        """Stop answering; those who watch are cut off. Containers go on."""
+    def break_down(self, refusal: ComputingUnreachableError | None = None) -> None:
+        """Stop answering, or answer all with a refusal; those who watch are cut off. Containers go on."""
         self.reachable = False
+        self.refusal = refusal
         for watcher in self._watchers:
             watcher.put_nowait(None)
 
     def mend(self) -> None:
         """Answer again."""
-        self.reachable = True
+        self.reachable, self.refusal = True, None
 
     def let_go(self, reference: str) -> None:
         """Let held launches of an image go on, these and later ones."""

@@ -135,13 +135,13 @@ def _placed(root: Node, problem: Problem) -> Problem:
 # -- written ------------------------------------------------------------------------------------------------------------
 
 
-def write_computing(computing: Computing, *, groups: Mapping[str, str] | None = None) -> str:
+def write_computing(computing: Computing, *, groups: Mapping[str, str]) -> str:
     """Return the definition of a record, without what is secret: secrets that are not given anew are kept.
 
     Parameters
     ----------
     groups
-        The names of groups by id.
+        The names of groups by id; one that is not among them is gone, and left out.
     """
     table: dict[str, Any] = {
         "computing": computing.name,
@@ -151,7 +151,7 @@ def write_computing(computing: Computing, *, groups: Mapping[str, str] | None = 
     }
     if computing.owner is None:
         table["audience"] = computing.audience.value
-        table["groups"] = [(groups or {}).get(one, one) for one in computing.groups]
+        table["groups"] = [groups[one] for one in computing.groups if one in groups]
     table["order"] = computing.order
     table["settings"] = dict(computing.settings)
     table["offer"] = write_offer(computing.offer)

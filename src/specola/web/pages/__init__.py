@@ -4,10 +4,13 @@ from fastapi import APIRouter
 
 from specola.web.pages import (
     account,
+    account_links,
     administration,
     authorize,
+    computing_accounts,
     editor,
     found,
+    groups,
     home,
     links,
     sign_in,
@@ -19,5 +22,20 @@ from specola.web.pages import (
 __all__ = ["router"]
 
 router = APIRouter()
-for part in (sign_in, home, editor, software, tasks, task_verbs, links, found, account, administration, authorize):
+for part in (
+    sign_in,
+    home,
+    editor,
+    software,
+    tasks,
+    task_verbs,
+    links,
+    found,
+    account,
+    account_links,
+    groups,
+    computing_accounts,
+    administration,
+    authorize,
+):
     router.include_router(part.router)

@@ -163,7 +163,7 @@ async def _context(
         "view": view,
         "tab": tab,
         "events": events,
-        "steps": start_steps(task, events) if task.state in WAITING else [],
+        "steps": start_steps(task, events) if task.waits or task.state in WAITING else [],
         "lines": await _last_lines(services, actor, name) if _wants_lines(task.state, tab) else [],
         "now": services.clock.now(),
         "shown": None,

@@ -1,0 +1,236 @@
+"""The connection to one cluster's API server: the handful of questions that are asked, and connections that it hands over."""
+
+import asyncio
+import contextlib
+import json
+import random
+import ssl
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+import httpx
+
+from specola.computing.kubernetes.errors import ApiError
+from specola.computing.kubernetes.kubeconfig import Access
+
+__all__ = ["Api", "Connection", "Query"]
+
+Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+Query = Sequence[tuple[str, str]]
+CONNECT = 5.0
+HEAD = 64 * 1024
+PAGE = 500
+# How often a question is put again to a server that is too busy, and how long it is waited at most in between.
+TRIES, LONGEST = 5, 8.0
+BUSY = frozenset({429, 500, 502, 503, 504})
+
+
+class Api:
+    """One cluster's API. Connects when first asked; who asks is read again after a refusal, since it may be renewed."""
+
+    def __init__(self, access: Callable[[], Access]) -> None:
+        self._read_access = access
+        self._access: Access | None = None
+        self._trust: ssl.SSLContext | None = None
+        self._client: httpx.AsyncClient | None = None
+        self.asked = 0
+        """How many questions were sent, those put again included."""
+
+    async def close(self) -> None:
+        """Close every connection."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
+
+    async def get(self, path: str, query: Query = ()) -> dict[str, Any]:
+        """Ask for one object."""
+        return await self._ask("GET", path, query=query)
+
+    async def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Make an object."""
+        return await self._ask("POST", path, body=body)
+
+    async def patch(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Change what `body` names of an object (a JSON merge patch)."""
+        return await self._ask("PATCH", path, body=body, kind="merge-patch+json")
+
+    async def delete(self, path: str, *, grace: int | None = None) -> None:
+        """Remove an object, unless it is not there.
+
+        Parameters
+        ----------
+        grace
+            Seconds that a pod gets to end; None: those it was made with.
+        """
+        body = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}
+        options = body | ({"gracePeriodSeconds": grace} if grace is not None else {})
+        with contextlib.suppress(_MissingError):
+            await self._ask("DELETE", path, body=options)
+
+    async def pages(self, path: str, query: Query) -> tuple[list[dict[str, Any]], str]:
+        """Ask for all objects of a collection, page by page; return them, and what a watch goes on from."""
+        found: list[dict[str, Any]] = []
+        more = ""
+        while True:
+            page = [*query, ("limit", str(PAGE)), *([("continue", more)] if more else [])]
+            try:
+                told = await self.get(path, page)
+            except ApiError as error:
+                if error.status != 410 or not more:
+                    raise
+                # The list was begun too long ago to be gone on with.
+                found, more = [], ""
+                continue
+            found += told.get("items") or []
+            more = (told.get("metadata") or {}).get("continue") or ""
+            if not more:
+                return found, str((told.get("metadata") or {}).get("resourceVersion") or "")
+
+    @contextlib.asynccontextmanager
+    async def stream(self, path: str, query: Query) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Ask for an answer that does not end by itself, and give its bytes as they come."""
+        self.asked += 1
+        request = self._open().build_request("GET", path, params=list(query), headers=self._headers(), timeout=None)
+        answer = await self._open().send(request, stream=True)
+        try:
+            if answer.status_code >= 400:
+                await answer.aread()
+                raise self._error(answer)
+            yield answer.aiter_bytes()
+        finally:
+            await answer.aclose()
+
+    async def upgrade(self, path: str, query: Query, *, protocol: str, version: str) -> Connection:
+        """Post a question, and take over the connection for another protocol.
+
+        Parameters
+        ----------
+        protocol, version
+            What is spoken on it, and which version of what is said in that.
+        """
+        self.asked += 1
+        headers = self._headers()
+        access = self._learn()
+        parts = urlsplit(access.server)
+        secure = parts.scheme == "https"
+        name = access.server_name or parts.hostname if secure else None
+        async with asyncio.timeout(CONNECT):
+            reader, writer = await asyncio.open_connection(
+                parts.hostname,
+                parts.port or (443 if secure else 80),
+                ssl=self._trust if secure else None,
+                server_hostname=name,
+                limit=HEAD,
+            )
+        lines = [
+            f"POST {parts.path}{quote(path)}?{urlencode(list(query))} HTTP/1.1",
+            f"Host: {parts.netloc}",
+            "Connection: Upgrade",
+            f"Upgrade: {protocol}",
+            f"X-Stream-Protocol-Version: {version}",
+            "Content-Length: 0",
+            *(f"{key}: {value}" for key, value in headers.items()),
+        ]
+        try:
+            writer.write("\r\n".join(lines).encode() + b"\r\n\r\n")
+            head = await reader.readuntil(b"\r\n\r\n")
+            status = int(head.split(b" ", 2)[1])
+            if status != 101:
+                raise _read_error(status, await _body(head, reader))
+        except BaseException:
+            writer.close()
+            raise
+        return reader, writer
+
+    async def _ask(
+        self, method: str, path: str, *, query: Query = (), body: Mapping[str, Any] | None = None, kind: str = "json"
+    ) -> dict[str, Any]:
+        for pause in _pauses():
+            try:
+                return await self._ask_once(method, path, query, body, kind)
+            except ApiError as error:
+                # A question to make something may have been heard although its answer is an error: its name tells.
+                if pause is None or error.status not in BUSY or (error.status == 500 and error.again is None):
+                    raise
+                await asyncio.sleep(min(error.again, LONGEST) if error.again is not None else pause)
+        raise AssertionError("the last pause is None")
+
+    async def _ask_once(
+        self, method: str, path: str, query: Query, body: Mapping[str, Any] | None, kind: str
+    ) -> dict[str, Any]:
+        self.asked += 1
+        headers = self._headers()
+        content = None
+        if body is not None:
+            headers["Content-Type"] = f"application/{kind}"
+            content = json.dumps(body)
+        answer = await self._open().request(method, path, params=list(query), content=content, headers=headers)
+        if answer.status_code == 401:
+            self._forget()
+        if answer.status_code >= 400:
+            raise self._error(answer)
+        told = answer.json()
+        return told if isinstance(told, dict) else {}
+
+    def _error(self, answer: httpx.Response) -> ApiError:
+        after = answer.headers.get("Retry-After", "")
+        error = _read_error(answer.status_code, answer.content, again=float(after) if after.isdecimal() else None)
+        return error
+
+    def _headers(self) -> dict[str, str]:
+        return {**self._learn().headers(), "User-Agent": "specola", "Accept": "application/json"}
+
+    def _learn(self) -> Access:
+        if self._access is None:
+            access = self._read_access()
+            self._trust = access.trust()
+            self._access = access
+        return self._access
+
+    def _forget(self) -> None:
+        self._access = None
+
+    def _open(self) -> httpx.AsyncClient:
+        access = self._learn()
+        if self._client is None:
+            limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
+            timeout = httpx.Timeout(60.0, connect=CONNECT)
+            self._client = httpx.AsyncClient(
+                base_url=access.server,
+                verify=self._trust if self._trust is not None else False,
+                limits=limits,
+                timeout=timeout,
+                trust_env=False,
+            )
+        return self._client
+
+
+class _MissingError(ApiError):
+    """What was asked for is not there."""
+
+
+def _read_error(status: int, content: bytes, *, again: float | None = None) -> ApiError:
+    """Read the answer that tells of an error, which is an object of kind Status unless something in between answered."""
+    try:
+        told = json.loads(content)
+        reason, message = str(told.get("reason") or ""), str(told.get("message") or "")
+    except (ValueError, AttributeError):
+        reason, message = "", content[:300].decode(errors="replace")
+    return (_MissingError if status == 404 else ApiError)(status, reason, message, again=again)
+
+
+def _pauses() -> Iterator[float | None]:
+    """Yield how long to wait after each failure; None after the last. Many that failed together come back apart."""
+    for number in range(TRIES - 1):
+        yield 0.2 * 2**number * random.uniform(0.7, 1.3)  # noqa: S311 -- no secret
+    yield None
+
+
+async def _body(head: bytes, reader: asyncio.StreamReader) -> bytes:
+    """Read the body of an answer that tells of an error."""
+    for line in head.split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        if name.strip().lower() == b"content-length" and value.strip().isdigit():
+            return await reader.readexactly(min(int(value), HEAD))
+    return b""
