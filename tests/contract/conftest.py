@@ -129,7 +129,9 @@ async def place(request: pytest.FixtureRequest, tmp_path: Path, anyio_backend: s
         if name in ENGINE_NAMES:
             yield await stack.enter_async_context(placed(request, tmp_path))
             return
-        one = MemoryPlace(context(tmp_path)) if name == "memory" else await a_batch_place(request, name, tmp_path, stack)
+        one = (
+            MemoryPlace(context(tmp_path)) if name == "memory" else await a_batch_place(request, name, tmp_path, stack)
+        )
         try:
             yield one
         finally:

@@ -78,6 +78,10 @@ class Asking:
         await self._tell_of_images(seen, traces)
         return seen
 
+    def is_over(self, task: TaskId) -> bool:
+        """Tell whether a task was seen to have ended."""
+        return task in self._final
+
     def forget(self, task: TaskId) -> None:
         """Drop what is known of a task."""
         self._final.pop(task, None)

@@ -78,8 +78,7 @@ class Reaching:
         """
         session = self.sessions.open_one(handle)
         if session is None:
-            where = await self._where(handle, asking)
-            session = await self.sessions.get(handle, where)
+            session = await self._opened(handle, asking)
         try:
             yield session
         except RefusedError as error:
@@ -100,14 +99,27 @@ class Reaching:
         with contextlib.suppress(OSError):
             await self.sessions.drop(handle)
 
-    async def _where(self, handle: Handle, asking: Callable[[Ticket], Awaitable[Asking]]) -> Whereabouts:
+    async def _opened(self, handle: Handle, asking: Callable[[Ticket], Awaitable[Asking]]) -> Session:
+        """Open a session by what the task's agent said last; the scheduler is asked only where that leads nowhere.
+
+        So tasks are reached while a controller does not answer. An agent that was killed said no farewell: that its task
+        has ended is known from the scheduler alone.
+        """
         ticket = self._names.ticket(handle)
         if ticket is None:
             raise TaskNotRunningError
         one = await asking(ticket)
-        # An agent that was killed says nothing: that its task has ended is known from the scheduler alone.
-        if (await one.observe([ticket.task]))[ticket.task].phase in {Phase.ENDED, Phase.FORGOTTEN}:
+        if one.is_over(ticket.task):
             raise TaskNotRunningError
+        where = await self._where(one, ticket)
+        try:
+            return await self.sessions.get(handle, where)
+        except ComputingUnreachableError:
+            if (await one.observe([ticket.task]))[ticket.task].phase in {Phase.ENDED, Phase.FORGOTTEN}:
+                raise TaskNotRunningError from None
+            raise
+
+    async def _where(self, one: Asking, ticket: Ticket) -> Whereabouts:
         trace = (await self._folders.look(one.account, [ticket.task]))[ticket.task]
         sockets = trace.word("sockets")
         if trace.phase not in BEGUN or not sockets:
