@@ -29,6 +29,7 @@ __all__ = ["Task"]
 
 # What is left for cleaning up when the scheduler's last signal is near.
 RESERVE = 4.0
+PUTTING_AWAY = 2.0
 NEAR = 60.0
 SENTENCES = {
     "time_limit": "Its time was over.",
@@ -134,6 +135,7 @@ class Task:
             with open(os.devnull, "rb") as nothing:
                 streams = (nothing.fileno(), pipes[0][1], pipes[1][1])
                 container = await self._runtime.start(self.manifest, self.place, placed, streams)
+            places.note(self.place, container.child.pid)
         finally:
             for _, writing in pipes:
                 os.close(writing)
@@ -165,11 +167,23 @@ class Task:
         while not container.child.exited.done() and time.monotonic() < self._limit(end):
             await asyncio.wait([container.child.exited], timeout=0.2)
         if not container.child.exited.done():
-            self.status.change(forced=True)
-            for one in list(processes.below(os.getpid())):
-                if self.network is None or one.pid != self.network.keeper.pid:
-                    with contextlib.suppress(ProcessLookupError, PermissionError):
-                        os.kill(one.pid, signal.SIGKILL)
+            await self._kill(container)
+
+    async def _kill(self, container: Container) -> None:
+        """Kill the container by its first process, so that the runtime can put its things away; if it does not, all of it."""
+        first = processes.first_of(self.entry.process) if self.entry else None
+        if first is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(first, signal.SIGKILL)
+            await asyncio.wait([container.child.exited], timeout=PUTTING_AWAY)
+        if not container.child.exited.done():
+            self._kill_all()
+
+    @staticmethod
+    def _kill_all() -> None:
+        for one in list(processes.below(os.getpid())):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(one.pid, signal.SIGKILL)
 
     def _limit(self, end: float) -> float:
         """Return when force is used; a later signal may have left less time."""
@@ -200,9 +214,7 @@ class Task:
         """Remove all that is the task's on this node, and say last how it ended."""
         with contextlib.suppress(OSError):
             await self._runtime.clear(self.place)
-        for one in list(processes.below(os.getpid())):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(one.pid, signal.SIGKILL)
+        self._kill_all()
         self.status.change(phase=ENDED, ended=time.time(), **self._ending)
         self.journal.close()
         await asyncio.sleep(0.2)
