@@ -10,7 +10,7 @@ import pytest
 from lab import registry, sshhost
 from specola.computing.batch.agent.manifest import Image, Manifest, Mount
 from specola.computing.batch.parcel import parcel
-from specola.computing.placing.fileserver import FileServer
+from specola.computing.inside.fileserver import FileServer
 from tests.support.images import TEST_IMAGE
 from tests.support.lab import shared
 from tests.support.nodes import Node
