@@ -96,7 +96,7 @@ class BatchPlace(Place):
             "question_interval": 0.5,
             "answer": 20,
             "insecure_registries": [f"127.0.0.1:{registry.port}"],
-            "clean_stop": 0,
+            "clean_stop": "",
             **settings,
         }
         self.login = login
@@ -207,7 +207,7 @@ class SlurmPlace(BatchPlace):
         self.lab = lab
         host = settings_of(lab.keys, lab.login, keys=(), authorities=authority_of(lab.keys))
         shown = host.model_dump(mode="json") | {"identity": "shared", "account": ACCOUNT}
-        settings = {"host": shown, "scheduler": "slurm", "scratch": "/scratch", "image_memory": 1024**3}
+        settings = {"host": shown, "scheduler": "slurm", "scratch": "/scratch", "image_memory": "1GiB"}
         login = Login(lab.keys, ACCOUNT, lab.login.name)
         super().__init__(context, settings=settings, login=login, registry=registry, runtime=runtime)
 

@@ -39,8 +39,8 @@ class Asking:
 
     def __init__(  # noqa: PLR0913 -- keyword-only: one part for each question
         self,
-        account: Account,
         *,
+        account: Account,
         names: Names,
         scheduler: Scheduler,
         folders: Folders,

@@ -24,6 +24,7 @@ from specola.domain.computing import Handle, Launch, Progress
 from specola.domain.errors import ComputingUnreachableError, ImageArchitectureError, ImageUnreachableError, LaunchError
 from specola.domain.placement import Placement
 from specola.domain.reference import ImageReference
+from specola.domain.sizes import parse_size
 from specola.domain.software import Resources
 from specola.ports.computing import Report
 
@@ -208,7 +209,7 @@ class Launcher:
     # -- job ----------------------------------------------------------------------------------------------------------
 
     async def _placing(self, launch: Launch, account: Account, *, runtime: str, shelf: Shelf | None) -> Placing:
-        time = launch.placement.time or self._settings.time
+        time = launch.placement.time or self._settings.usual_time
         deadline = None
         if time is not None and self._settings.scheduler is SchedulerKind.NONE:
             deadline = (self._clock.now() + time).timestamp()
@@ -223,7 +224,7 @@ class Launcher:
             sif=shelf.sif if shelf else None,
             insecure=self._is_insecure(launch),
             network=self._settings.network.value,
-            warn=self._settings.clean_stop.total_seconds(),
+            warn=self._settings.before_limit.total_seconds(),
             kill_wait=self._kill_wait.total_seconds(),
             deadline=deadline,
             pre_stop=launch.pre_stop.command if launch.pre_stop else (),
@@ -234,13 +235,13 @@ class Launcher:
         settings, wanted, size = self._settings, launch.placement, launch.resources
         folder = account.paths.task(launch.task)
         placement = Placement(
-            time=wanted.time or settings.time,
+            time=wanted.time or settings.usual_time,
             partition=wanted.partition or settings.partition or None,
             project=wanted.project or settings.project or None,
             options=wanted.options,
         )
         resources = Resources(
-            cpus=size.cpus, memory=size.memory + settings.overhead, gpus=size.gpus, gpu_model=size.gpu_model
+            cpus=size.cpus, memory=size.memory + parse_size(settings.overhead), gpus=size.gpus, gpu_model=size.gpu_model
         )
         return Job(
             name=self._names.job(launch.task),
@@ -253,7 +254,7 @@ class Launcher:
             path=settings.path,
             placement=placement,
             after=after,
-            clean_stop=settings.clean_stop,
+            clean_stop=settings.before_limit,
         )
 
     async def _hand_in(self, account: Account, job: Job) -> str:

@@ -140,7 +140,7 @@ class Parts:
         if known is None:
             kind = self._settings.scheduler
             known = self._asking[account.name] = Asking(
-                account,
+                account=account,
                 names=self._names,
                 scheduler=self.scheduler,
                 folders=self.folders,
