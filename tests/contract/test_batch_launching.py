@@ -53,6 +53,42 @@ async def test_exactly_one_job_remains_wherever_a_launch_is_killed(batch_place: 
     assert await place.computing.discover() == {launch.task: handle}
 
 
+@pytest.mark.parametrize("step", ["image_wanted", "submitted"])
+async def test_image_is_fetched_by_a_job_of_its_own_though_the_launch_was_killed(
+    slurm_place: SlurmPlace, step: str
+) -> None:
+    place = slurm_place
+    place.settings["images"] = f"/home/{ACCOUNT}/images-{place.context.installation}"
+    fresh, launch = place.open(), place.shell("exec sleep 1000")
+    with pytest.raises(asyncio.CancelledError):
+        await fresh.launch(launch, report=Reports(stop_after=step), budget=budget(120))
+    again = place.open()
+    reports = Reports()
+    handle = await again.launch(launch, report=reports, budget=budget(120))
+    seen = (await again.observe([handle]))[handle]
+    assert seen.phase is not Phase.ENDED
+    await place.begun(handle)
+    assert (await place.observe(handle)).phase is Phase.RUNNING
+    assert await place.starts(launch) == 1
+    images = await place.remote("ls", place.settings["images"])
+    assert len(images.splitlines()) == 1
+    begin = f"specola-{place.context.installation}-image-"
+    told = await place.remote("squeue", "--noheader", "--states=all", "--format=%j")
+    assert sum(line.startswith(begin) for line in told.splitlines()) == 1
+    await place.remote("rm", "-rf", place.settings["images"])
+
+
+async def test_image_that_cannot_be_fetched_there_ends_its_task_and_says_why(slurm_place: SlurmPlace) -> None:
+    place = slurm_place
+    place.settings["images"] = f"/home/{ACCOUNT}/images-{place.context.installation}"
+    # The nodes lack the program that the job needs: found, as far as the job itself is concerned, nowhere.
+    missing = replace(place.web(), reference=place.box)
+    place.settings["python"] = "/nowhere/python3"
+    handle = await place.open().launch(missing, report=Reports(), budget=budget(120))
+    seen = await place.ended(handle)
+    assert (seen.reason, seen.exit_code) == ("image_pull", None)
+
+
 async def test_job_that_was_taken_without_being_noted_is_found_by_its_name(batch_place: BatchPlace) -> None:
     place, launch = batch_place, batch_place.shell("exec sleep 1000")
     handle = place.names.handle(ACCOUNT, launch.task)

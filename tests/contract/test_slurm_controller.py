@@ -4,12 +4,13 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from specola.domain.computing import Phase
-from specola.domain.errors import ComputingUnreachableError
+from specola.domain.errors import ComputingUnreachableError, LaunchError
 from tests.support.batch import ACCOUNT, SlurmPlace
 from tests.support.places import HTTP, Reports, budget, until
 
@@ -143,3 +144,63 @@ async def test_task_cancelled_by_somebody_else_says_so(slurm_place: SlurmPlace) 
     seen = await place.ended(handle)
     assert seen.reason == "cancelled_outside"
     assert seen.raw.startswith("CANCELLED")
+
+
+async def test_warning_of_the_time_limit_ends_a_task_softly_and_is_told(slurm_place: SlurmPlace) -> None:
+    place = slurm_place
+    handle = await place.launch(place.shell("trap 'echo saved; exit 0' TERM; while true; do sleep 0.1; done"))
+    seen = await place.observe(handle)
+    assert seen.deadline is not None
+    # As Slurm does it some time before the limit, which it looks for every half minute only.
+    for job in await place.jobs(handle):
+        await place.remote("scancel", "--signal=USR1", "--batch", job)
+    ended = await place.ended(handle)
+    assert (ended.reason, ended.exit_code) == ("time_limit", 0)
+
+
+@pytest.mark.parametrize("way", ["forward", "relay"])
+async def test_each_way_leads_to_a_task_and_further_connections_are_quick(slurm_place: SlurmPlace, way: str) -> None:
+    place = slurm_place
+    handle = await place.launch(place.web())
+    place.settings["way"] = way
+    computing = place.open()
+    stream = await computing.dial(handle, HTTP)
+    await stream.close()
+    loop = asyncio.get_running_loop()
+    took = []
+    for _ in range(20):
+        before = loop.time()
+        stream = await computing.dial(handle, HTTP)
+        took.append(loop.time() - before)
+        await stream.close()
+    assert sorted(took)[10] < 0.05
+    steps = await place.remote(
+        "squeue", "--steps", "--noheader", f"--jobs={(await place.jobs(handle))[0]}", "--format=%i"
+    )
+    numbered = [step for step in steps.split() if step.rpartition(".")[2].isdecimal()]
+    assert len(numbered) == (1 if way == "relay" else 0)
+
+
+async def test_tasks_of_two_accounts_are_apart(slurm_place: SlurmPlace) -> None:
+    place = slurm_place
+    place.settings["host"] = {**place.settings["host"], "identity": "key", "account": ""}
+    both = place.open()
+    launches = {name: replace(place.shell("exec sleep 1000"), account=name) for name in ("ann", "ben")}
+    handles = {}
+    for name, launch in launches.items():
+        handles[name] = await both.launch(launch, report=Reports(), budget=budget(120))
+
+    async def run() -> bool:
+        seen = await both.observe(list(handles.values()))
+        return all(one.phase is Phase.RUNNING for one in seen.values())
+
+    try:
+        await until(run, seconds=60)
+        assert await both.discover() == {launches[name].task: handles[name] for name in launches}
+        with pytest.raises(LaunchError) as caught:
+            await both.launch(place.web(), report=Reports(), budget=budget())
+        assert caught.value.reason_code == "account_missing"
+    finally:
+        for handle in handles.values():
+            await both.remove(handle)
+    assert await both.discover() == {}

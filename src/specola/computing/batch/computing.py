@@ -13,7 +13,7 @@ from typing import TypeVar
 from specola.clock import Clock
 from specola.computing.batch.accounts import Accounts
 from specola.computing.batch.asking import Asking
-from specola.computing.batch.config import BatchSettings
+from specola.computing.batch.config import BatchSettings, RuntimeChoice
 from specola.computing.batch.errors import asking
 from specola.computing.batch.images import Shelf
 from specola.computing.batch.kept import kept_lines
@@ -192,8 +192,8 @@ class BatchComputing:
             # The agent of a task that was killed says no farewell; the scheduler tells a moment later.
             if not await self._ends(handle):
                 raise
-            if told and tail is not None:
-                return
+        if told and tail is not None:
+            return
         async with asking(self.name):
             account = (await self._asking(ticket)).account
             async for line in kept_lines(account, ticket.task, tail=tail, after=told):
@@ -231,8 +231,9 @@ class BatchComputing:
         async with budget.spend(), asking(self.name):
             account = await self._parts.anyone()
             details = await self._parts.registry.inspect(wanted, machine=account.machine)
-            if not details.digest:
-                return details
+            if not details.digest or self._settings.runtime is RuntimeChoice.PODMAN:
+                # Podman keeps images on the nodes, each its own.
+                return replace(details, cached=False)
             shelf = Shelf.of(account.paths, digest=details.digest, architecture=details.architecture)
             return replace(details, cached=await self._parts.folders.exists(account, shelf.sif))
 

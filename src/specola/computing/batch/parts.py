@@ -102,6 +102,7 @@ class Parts:
             looks=self.looks,
             clock=clock,
             anyone=self.anyone,
+            leads=self.reaching.sessions.leads,
         )
 
     async def asking(self, name: str) -> Asking:

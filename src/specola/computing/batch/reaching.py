@@ -86,6 +86,8 @@ class Reaching:
         except ConnectionRefusedError as error:
             raise ComputingUnreachableError(self._computing, str(error).rstrip(".")) from error
         except OSError as error:
+            if await self._is_over(handle, asking):
+                raise TaskNotRunningError from error
             raise ComputingUnreachableError(
                 self._computing, f"the connection to the task broke ({str(error).rstrip('.')})"
             ) from error
@@ -115,9 +117,16 @@ class Reaching:
         try:
             return await self.sessions.get(handle, where)
         except ComputingUnreachableError:
-            if (await one.observe([ticket.task]))[ticket.task].phase in {Phase.ENDED, Phase.FORGOTTEN}:
+            if await self._is_over(handle, asking):
                 raise TaskNotRunningError from None
             raise
+
+    async def _is_over(self, handle: Handle, asking: Callable[[Ticket], Awaitable[Asking]]) -> bool:
+        ticket = self._names.ticket(handle)
+        if ticket is None:
+            return True
+        seen = (await (await asking(ticket)).observe([ticket.task]))[ticket.task]
+        return seen.phase in {Phase.ENDED, Phase.FORGOTTEN}
 
     async def _where(self, one: Asking, ticket: Ticket) -> Whereabouts:
         trace = (await self._folders.look(one.account, [ticket.task]))[ticket.task]
