@@ -71,7 +71,7 @@ def lab_images() -> Iterator[Registry]:
         yield place
 
 
-async def batch_place(request: pytest.FixtureRequest, name: str, folder: Path, stack: AsyncExitStack) -> BatchPlace:
+async def a_batch_place(request: pytest.FixtureRequest, name: str, folder: Path, stack: AsyncExitStack) -> BatchPlace:
     """Return a place where tasks are batch jobs."""
     registry, whole = request.getfixturevalue("lab_images"), context(folder)
     if name == "no-engine":
@@ -133,7 +133,32 @@ async def place(request: pytest.FixtureRequest, tmp_path: Path, anyio_backend: s
         if name in ENGINE_NAMES:
             yield await stack.enter_async_context(placed(request, tmp_path))
             return
-        one = MemoryPlace(context(tmp_path)) if name == "memory" else await batch_place(request, name, tmp_path, stack)
+        one = (
+            MemoryPlace(context(tmp_path)) if name == "memory" else await a_batch_place(request, name, tmp_path, stack)
+        )
+        try:
+            yield one
+        finally:
+            await one.close()
+
+
+@pytest.fixture(params=["slurm-apptainer", "no-engine"])
+async def batch_place(request: pytest.FixtureRequest, tmp_path: Path, anyio_backend: str) -> AsyncIterator[BatchPlace]:
+    """A cluster and a host without a scheduler in turn."""
+    async with AsyncExitStack() as stack:
+        one = await a_batch_place(request, request.param, tmp_path, stack)
+        try:
+            yield one
+        finally:
+            await one.close()
+
+
+@pytest.fixture
+async def slurm_place(request: pytest.FixtureRequest, tmp_path: Path, anyio_backend: str) -> AsyncIterator[SlurmPlace]:
+    """The cluster alone."""
+    async with AsyncExitStack() as stack:
+        one = await a_batch_place(request, "slurm-apptainer", tmp_path, stack)
+        assert isinstance(one, SlurmPlace)
         try:
             yield one
         finally:
