@@ -10,6 +10,11 @@ from tests.support.engines import (  # noqa: F401 -- fixtures are found by their
     docker_engine,
     podman_engine,
 )
+from tests.support.kubernetes import (  # noqa: F401 -- fixtures are found by their names
+    Cluster,
+    KubernetesPlace,
+    kubernetes_cluster,
+)
 from tests.support.places import EnginePlace, MemoryPlace, Place, context
 
 ENGINES = [
@@ -25,13 +30,15 @@ def engine_place(name: str, engine: PrivateEngine, folder: Path) -> EnginePlace:
     return EnginePlace(context(folder), name=name, url=engine.url, pool=POOLS[name])
 
 
-@pytest.fixture(params=["memory", *ENGINES])
+@pytest.fixture(params=["memory", *ENGINES, pytest.param("kubernetes", marks=pytest.mark.containers)])
 async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Place]:
     """Each kind of computing in turn; what a test leaves there is removed."""
     name: str = request.param
     one: Place
     if name == "memory":
         one = MemoryPlace(context(tmp_path))
+    elif name == "kubernetes":
+        one = KubernetesPlace(context(tmp_path), request.getfixturevalue("kubernetes_cluster"))
     else:
         one = engine_place(name, request.getfixturevalue(f"{name}_engine"), tmp_path)
     try:

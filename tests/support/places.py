@@ -100,6 +100,11 @@ async def until(look: Callable[[], Awaitable[bool]], *, seconds: float = 20.0) -
 class Place(ABC):
     """One computing, and everything around it that the contract suite needs."""
 
+    keeps_outputs_apart = True
+    """Whether it tells to which of its two outputs a task wrote a line."""
+    knows_what_is_cached = True
+    """Whether it tells which images are there already."""
+
     def __init__(self, context: Context) -> None:
         self.context = context
         self.opened: list[Computing] = []

@@ -36,9 +36,7 @@ class Commands:
         Tells whether a task still runs.
     """
 
-    def __init__(
-        self, *, computing: str, api: Api, seconds: float, runs: Callable[[Handle], Awaitable[bool]]
-    ) -> None:
+    def __init__(self, *, computing: str, api: Api, seconds: float, runs: Callable[[Handle], Awaitable[bool]]) -> None:
         self._computing = computing
         self._api = api
         self._runs = runs
@@ -133,9 +131,7 @@ class Output:
 class Command:
     """A `Running` over the connection that a cluster gives for a command."""
 
-    def __init__(
-        self, session: Session, output: Output, watched: Watched, lost: Callable[[], Awaitable[int]]
-    ) -> None:
+    def __init__(self, session: Session, output: Output, watched: Watched, lost: Callable[[], Awaitable[int]]) -> None:
         self._session = session
         self._output = output
         self._watched = watched

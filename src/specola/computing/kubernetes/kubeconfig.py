@@ -141,9 +141,11 @@ def _check(server: str, cluster: Mapping[str, Any], user: Mapping[str, Any]) -> 
 
 
 def _named(found: Any, name: str) -> Mapping[str, Any]:
-    return next(dict(one) for one in found if one["name"] == name) if any(
-        one["name"] == name for one in found
-    ) else _missing(name)
+    return (
+        next(dict(one) for one in found if one["name"] == name)
+        if any(one["name"] == name for one in found)
+        else _missing(name)
+    )
 
 
 def _missing(name: str) -> Mapping[str, Any]:
@@ -160,7 +162,9 @@ def _content(told: Mapping[str, Any], name: str, *, inline: bool) -> str:
     if not path:
         return ""
     if inline:
-        raise KubeconfigError(f"it names a file ({name}); put its content into it (kubectl config view --flatten --raw)")
+        raise KubeconfigError(
+            f"it names a file ({name}); put its content into it (kubectl config view --flatten --raw)"
+        )
     try:
         return Path(str(path)).read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError) as error:
