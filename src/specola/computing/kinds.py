@@ -129,6 +129,17 @@ def _batch(name: str, settings: BatchSettings, context: Context) -> Computing:
     )
 
 
+def _not_a_persons_engine(settings: EngineSettings) -> str:
+    """Say what is not a person's to decide: what reads files, sockets or registries as the platform itself."""
+    if settings.host is None:
+        return "the platform's own engines are used with the platform's own rights"
+    if settings.model_fields_set & {"helper", "file_server"}:
+        return "files of the platform's own machine are placed in containers by administrators only"
+    if settings.insecure_registries:
+        return "registries without TLS are asked by the platform itself"
+    return ""
+
+
 BATCH = Kind(
     title="Batch cluster",
     settings=BatchSettings,
@@ -157,7 +168,15 @@ ENGINE = Kind(
     opener=_engine,
     starts=(
         Start(name="here", title="Container engine here", sentence="Docker or Podman on the platform's own machine."),
+        Start(
+            name="ssh",
+            title="Container engine over SSH",
+            sentence="Docker or Podman on another machine that is reached by SSH, also behind a jump host.",
+            settings={"host": {"address": ""}},
+            own=True,
+        ),
     ),
+    own=_not_a_persons_engine,
 )
 # It touches nothing of the platform's, so anybody may have one.
 MEMORY = Kind(title="In memory", settings=MemorySettings, opener=_memory, own=lambda _settings: "")
