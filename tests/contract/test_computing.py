@@ -9,7 +9,7 @@ import pytest
 from specola.domain.computing import Capability, LogLine, Observation, Phase
 from specola.domain.errors import ComputingUnreachableError, ImageArchitectureError, ImageUnknownError
 from specola.ports.computing import HasImages, HasLogs, HasPorts, HasUsage, Stream, Watches
-from tests.support.places import ECHO, HTTP, Place, Reports, a_launch, budget, context, until
+from tests.support.places import ECHO, HTTP, Place, Reports, budget, context, until
 
 pytestmark = pytest.mark.anyio
 
@@ -279,7 +279,7 @@ async def test_ports_are_seen_while_somebody_listens_there(place: Place) -> None
 
 async def test_unknown_image_is_told_as_such(place: Place) -> None:
     with pytest.raises(ImageUnknownError):
-        await place.launch(a_launch("localhost/nowhere/nothing:9"))
+        await place.launch(replace(place.web(), reference="localhost/nowhere/nothing:9"))
     assert isinstance(place.computing, HasImages)
     with pytest.raises(ImageUnknownError):
         await place.computing.inspect_image("localhost/nowhere/nothing:9", budget())
