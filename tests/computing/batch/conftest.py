@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from lab import registry, sshhost
+from lab.sshhost import SshHosts
 from specola.computing.batch.agent.manifest import Image, Manifest, Mount
 from specola.computing.batch.parcel import parcel
 from specola.computing.inside.fileserver import FileServer
@@ -41,10 +42,22 @@ def digests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
 
 
 @pytest.fixture(scope="session")
-def node() -> Iterator[Node]:
-    """The host of the lab that has Podman without root, and Apptainer."""
+def hosts() -> Iterator[SshHosts]:
+    """The hosts of the lab."""
     with shared("sshhost", up=sshhost.up, down=sshhost.down) as place:
-        yield Node(place.place.machine("inner"), Path(place.place.folder) / "home/inner/ann")
+        yield place
+
+
+@pytest.fixture(scope="session")
+def beyond(hosts: SshHosts) -> str:
+    """An address of the host that the node can reach."""
+    return hosts.inner.address.rpartition(".")[0] + ".1"
+
+
+@pytest.fixture(scope="session")
+def node(hosts: SshHosts) -> Node:
+    """The host of the lab that has Podman without root, and Apptainer."""
+    return Node(hosts.place.machine("inner"), Path(hosts.place.folder) / "home/inner/ann")
 
 
 @pytest.fixture(params=["apptainer", "podman"])

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import os
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,7 +13,7 @@ from specola.domain.computing import Terminal, WindowSize, shell_command
 from specola.domain.errors import TaskNotRunningError
 from tests.computing.batch.conftest import Ground
 from tests.support.commands import finish
-from tests.support.nodes import until
+from tests.support.nodes import NodeTask, until
 from tests.support.sftp import FileClient
 
 pytestmark = [pytest.mark.anyio, pytest.mark.containers]
@@ -120,6 +121,37 @@ async def test_hundred_connections_and_much_both_ways(ground: Ground) -> None:
         assert set(pages) == {b"hello\n"}
         sent, came = await echoed(session, data, 256)
         assert sent == came
+
+
+async def test_way_out_leads_out_alone(ground: Ground, beyond: str) -> None:
+    async with (
+        ground.node.task(ground.agent, ground.wants("out", network="outbound")) as task,
+        task.session() as session,
+    ):
+        greets = shell_command(f"nc -w 3 {beyond} 22 </dev/null")
+        said = await finish(await session.execute(greets))
+        assert said.output.startswith(b"SSH-2.0-")
+        # What listens on the loopback of the node.
+        port = ground.manifest.image.reference.partition("/")[0].rpartition(":")[2]
+        gateway = "$(ip route | sed -n 's/default via \\([^ ]*\\).*/\\1/p')"
+        for address in ("127.0.0.1", gateway):
+            refused = await finish(await session.execute(shell_command(f"nc -w 2 {address} {port} </dev/null")))
+            assert refused.code != 0
+    async with ground.node.task(ground.agent, ground.wants("in", network="none")) as task, task.session() as session:
+        assert (await finish(await session.execute(greets))).output == b""
+
+
+async def test_stop_before_the_image_is_here_ends_it(ground: Ground) -> None:
+    image = replace(ground.manifest.image, reference="192.0.2.1/nothing:1", sif="/home/ann/images/nothing.sif")
+    folder = f"tasks/{ground.wants('early').task}"
+    ground.node.place(f"{folder}/manifest.json", ground.wants("early", image=image).text().encode())
+    process = await ground.node.start("python3", ground.agent, "run", f"/home/ann/{folder}")
+    task = NodeTask(ground.node, ground.agent, ground.node.home / folder, process)
+    await task.is_in("starting", "pulling")
+    await ground.node.run("kill", "-TERM", str(task.status()["pid"]))
+    assert await process.wait() == 143
+    assert task.status()["reason"] == "stopped"
+    assert await ground.node.left() == []
 
 
 async def test_stop_asks_first(ground: Ground) -> None:

@@ -18,6 +18,7 @@ __all__ = [
     "outlives",
     "processes",
     "started",
+    "together",
 ]
 
 PROC = Path("/proc")
@@ -113,6 +114,12 @@ def first_of(pid: int) -> int | None:
         if _space(one) == space and _status(one).get("NSpid", "").split()[-1:] == ["1"]:
             return one
     return None
+
+
+def together(pid: int) -> Iterator[Process]:
+    """Yield the processes that are in one namespace of processes with another."""
+    space = _space(pid)
+    return (one for one in below(os.getpid()) if space is not None and _space(one.pid) == space)
 
 
 def _space(pid: int) -> int | None:
