@@ -136,7 +136,7 @@ class Api:
             writer.write("\r\n".join(lines).encode() + b"\r\n\r\n")
             await _check_switched(reader)
         except BaseException:
-            writer.close()
+            writer.transport.abort()
             raise
         return reader, writer
 
