@@ -3,13 +3,16 @@
 import asyncio
 import hashlib
 import random
+from collections.abc import Awaitable, Callable
 
 import pytest
 
 from lab.sshhost import SshHosts
 from specola.domain.errors import AccountRefusedError, ComputingUnreachableError
 from specola.ports.computing import Stream
-from tests.support.hosts import LabHosts
+from specola.ports.hosts import Host
+from tests.support.hosts import LabHosts, connected
+from tests.support.places import until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.lab]
 
@@ -186,3 +189,38 @@ async def test_an_account_that_is_nobodys_is_not_asked_for(hosts: LabHosts) -> N
         await hosts.account("front", "zoe").run(["true"])
     hosts.identities.people = ("ann", "ben", "root")
     assert await hosts.hosts.accounts("front") == ("ann", "ben", "root")
+
+
+async def opened_and_closed(opening: Awaitable[Stream]) -> None:
+    """Have a stream for a moment."""
+    await (await opening).close()
+
+
+USES: dict[str, Callable[[Host, str], Awaitable[object]]] = {
+    "run": lambda host, _: host.run(["cat"], given=b"input"),
+    "open": lambda host, _: opened_and_closed(host.open(["cat"])),
+    "connect": lambda host, _: opened_and_closed(host.connect(22)),
+    "beyond": lambda host, machine: opened_and_closed(host.beyond(machine, 22)),
+    "read": lambda host, _: host.read(".profile"),
+    "write": lambda host, _: host.write("given-up", b"content"),
+}
+
+
+@pytest.mark.parametrize("verb", USES)
+async def test_what_is_given_up_half_way_leaves_nothing_in_use(lab: SshHosts, verb: str) -> None:
+    async with connected(lab, idle=0) as hosts:
+        front = hosts.account("certified")
+        holding: list[Stream] = []
+        # First with no connection open, then with one.
+        for _ in range(2):
+            for step in range(16):
+                using = asyncio.ensure_future(USES[verb](front, lab.inner.name))
+                # However fast this machine is, some are given up in the middle.
+                await asyncio.wait({using}, timeout=0.003 * step)
+                using.cancel()
+                await asyncio.gather(using, return_exceptions=True)
+            holding.append(await front.open(["cat"]))
+        for stream in holding:
+            await stream.close()
+        await until(hosts.is_idle)
+        await USES[verb](front, lab.inner.name)

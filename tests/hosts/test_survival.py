@@ -175,6 +175,30 @@ async def test_a_machine_that_allows_no_commands_says_so(hosts: LabHosts, config
         front.run("usermod", "--shell", "/bin/bash", "ben")
 
 
+@pytest.mark.parametrize("subsystem", ["sftp /usr/lib/openssh/sftp-server", "other /bin/false"])
+async def test_files_are_reached_by_commands_where_sftp_cannot_be_used(
+    hosts: LabHosts, configured: SshHosts, subsystem: str
+) -> None:
+    allow(configured, Subsystem=subsystem)
+    host = hosts.account("front")
+    # Where the server of SFTP is a program, it is the login shell that starts it, and that talks first.
+    await host.run(["sh", "-c", "cat > .bashrc"], given=b"echo Welcome to the cluster\n")
+    content = bytes(range(256)) * 40_000
+    await host.write("~/by/command", content, mode=0o640)
+    assert await host.read("by/command") == content
+    assert await host.read("by/command", most=10) == content[:10]
+    assert await host.read("by/none") is None
+    assert (await host.run(["stat", "-c", "%a", "by", "by/command"])).text == "700\n640\n"
+    assert (await host.run(["ls", "-A", "by"])).text == "command\n"
+    with pytest.raises(PermissionError):
+        await host.write("/etc/mine", b"")
+    with pytest.raises(PermissionError):
+        await host.read("/etc/shadow")
+    assert await host.read("~/.bashrc") is not None
+    await host.run(["rm", "-r", "by", ".bashrc"])
+    assert hosts.identities.asked == ["ann"]
+
+
 async def test_a_machine_that_forwards_nothing_refuses_streams_and_runs_commands(
     hosts: LabHosts, configured: SshHosts
 ) -> None:

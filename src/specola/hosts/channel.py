@@ -59,6 +59,7 @@ class Channel(asyncssh.SSHClientSession[bytes], asyncssh.SSHTCPSession[bytes], a
     @override
     def connection_made(self, chan: Any) -> None:
         self._channel = chan
+        chan.set_write_buffer_limits(HIGH, LOW)
         self._opened()
 
     @override

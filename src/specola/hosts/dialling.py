@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -33,6 +33,25 @@ CIPHERS = (
 ALIVE_SECONDS = 15.0
 ALIVE_MISSED = 3
 """A machine that answers none of so many questions, so many seconds apart, is gone."""
+ALWAYS: Mapping[str, object] = {
+    # Nothing is taken from the files, the agent or the environment of whoever started this process.
+    "config": None,
+    "agent_path": None,
+    "x509_trusted_certs": None,
+    "preferred_auth": "publickey",
+    "password_auth": False,
+    "kbdint_auth": False,
+    "host_based_auth": False,
+    "gss_auth": False,
+    "gss_kex": False,
+    "encryption_algs": CIPHERS,
+    "compression_algs": ["none"],
+    # How long each part may take is seen to here.
+    "connect_timeout": None,
+    "login_timeout": 0,
+    "keepalive_interval": ALIVE_SECONDS,
+    "keepalive_count_max": ALIVE_MISSED,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,25 +214,11 @@ async def _enter(
                     machine.port,
                     tunnel=through or (),
                     client_factory=lambda visitor=visitor: visitor,
-                    config=None,
                     username=identity.account,
                     client_keys=[key],
                     known_hosts=trust.known,
                     server_host_key_algs=list(algorithms),
-                    encryption_algs=CIPHERS,
-                    compression_algs=["none"],
-                    agent_path=None,
-                    x509_trusted_certs=None,
-                    preferred_auth="publickey",
-                    password_auth=False,
-                    kbdint_auth=False,
-                    host_based_auth=False,
-                    gss_auth=False,
-                    gss_kex=False,
-                    connect_timeout=None,
-                    login_timeout=0,
-                    keepalive_interval=ALIVE_SECONDS,
-                    keepalive_count_max=ALIVE_MISSED,
+                    **ALWAYS,
                 )
         except HostKeyChangedError as error:
             failure = error

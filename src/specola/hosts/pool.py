@@ -9,26 +9,32 @@ from typing import Any, TypeVar
 
 import asyncssh
 import structlog
+from asyncssh.constants import OPEN_REQUEST_SESSION_FAILED
 
-from specola.domain.errors import ComputingUnreachableError, SpecolaError
+from specola.domain.errors import AccountRefusedError, ComputingUnreachableError, HostKeyChangedError, SpecolaError
 from specola.hosts.channel import Channel
 from specola.hosts.dialling import Dialled, Patience
 from specola.hosts.slots import BRIEF, SWEEP_SECONDS, Line, Slot, Use
 
-__all__ = ["Pool"]
+__all__ = ["NotGrantedError", "Pool"]
 
 T = TypeVar("T")
 IDLE_SECONDS = 300.0
 MOST_LINES = 32
 FIRST_PAUSE = 0.5
-LAST_PAUSE = 30.0
-"""Seconds for which a machine that could not be entered is not tried again; doubled each time."""
+LAST_PAUSE, REFUSED_PAUSE = 4.0, 30.0
+"""Seconds for which a machine that could not be entered is not tried again, doubled each time: one that does not answer is
+soon found again, one that has refused is not pressed."""
 REFUSAL_PAUSE = 0.02
 LONGEST_REFUSAL_PAUSE = 0.5
 CLOSED = "SSH connection closed"
 """What asyncssh calls a connection that is already gone when something is to be opened on it."""
 SLOT_SECONDS = 60.0
 """How long somebody waits for a session while the machine allows no more."""
+
+
+class NotGrantedError(Exception):
+    """The machine has opened a session, and refused what was to be done in it."""
 
 
 class _LostError(Exception):
@@ -126,20 +132,31 @@ class Pool:
         assert channel is not None, "it was opened"
         return channel
 
-    async def borrow(self, use: Callable[[asyncssh.SSHClientConnection], Coroutine[Any, Any, T]]) -> tuple[T, Slot]:
-        """Open something that takes a session on the machine, and give it with the slot to be released after it has closed."""
+    async def borrow(
+        self, use: Callable[[asyncssh.SSHClientConnection], Coroutine[Any, Any, T]], *, leave: Callable[[T], None]
+    ) -> tuple[T, Slot]:
+        """Open something that takes a session on the machine.
+
+        Parameters
+        ----------
+        use
+            Opens it on the connection it is given.
+        leave
+            Closes it, if whoever wanted it has gone meanwhile.
+
+        Returns
+        -------
+        tuple[T, Slot]
+            What was opened, and the slot that is to be released once it has been closed.
+        """
         result: list[tuple[T, Slot]] = []
 
         async def attempt(line: Line, slot: Slot) -> None:
-            try:
-                with self.watched():
-                    result.append((await use(slot.connection), slot))
-            except asyncssh.ChannelOpenError as error:
+            def give_up(opened: T) -> None:
+                leave(opened)
                 slot.release()
-                raise self._meant(error, line, slot) from error
-            except BaseException:
-                slot.release()
-                raise
+
+            result.append((await self._asked(line, slot, use(slot.connection), give_up), slot))
             slot.grant()
 
         await self._patiently(attempt, Use.BRIEF)
@@ -263,24 +280,32 @@ class Pool:
     ) -> Channel:
         """Open a channel; it gives the slot back when it has closed."""
         channel = slot.channel = Channel(opened=slot.grant, gone=slot.release)
-        asked = asyncio.ensure_future(opening(line.dialled.connection, channel))
+        await self._asked(line, slot, opening(line.dialled.connection, channel), lambda _: channel.leave())
+        return channel
+
+    async def _asked(self, line: Line, slot: Slot, asking: Coroutine[Any, Any, T], give_up: Callable[[T], None]) -> T:
+        """Ask for something; the slot is given back if the machine refuses it, or whoever asks has gone."""
+        asked = asyncio.ensure_future(asking)
         try:
             with self.watched():
-                _ = await asyncio.shield(asked)
+                return await asyncio.shield(asked)
         except asyncio.CancelledError:
             # The machine may yet grant it: then it is closed at once.
-            asked.add_done_callback(lambda done: _leave(done, channel, slot))
+            asked.add_done_callback(lambda done: _leave(done, give_up, slot))
+            raise
+        except asyncssh.SFTPError:
+            slot.release()
             raise
         except (asyncssh.Error, OSError) as error:
             slot.release()
             raise self._meant(error, line, slot) from error
-        return channel
 
     def _meant(self, error: Exception, line: Line, slot: Slot) -> Exception:
-        """Return what an error says: a connection lost before anything was granted, one lost since, or a refusal."""
+        """Return what an error says: a connection lost before anything was granted, one lost since, or a kind of refusal."""
         refused = isinstance(error, asyncssh.ChannelOpenError) and error.reason != CLOSED
         if refused and not line.dialled.is_lost:
-            return error
+            of_session = isinstance(error, asyncssh.ChannelOpenError) and error.code == OPEN_REQUEST_SESSION_FAILED
+            return NotGrantedError(str(error)) if of_session else error
         self._lose(line)
         return self._broken(error) if slot.granted else _LostError(str(error))
 
@@ -309,7 +334,8 @@ class Pool:
                 self._failure = error
                 # The clients of a machine that was away for a while must not all come back at the same moment.
                 self._again = loop.time() + self._pause * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
-                self._pause = min(self._pause * 2, LAST_PAUSE)
+                refused = isinstance(error, AccountRefusedError | HostKeyChangedError)
+                self._pause = min(self._pause * 2, REFUSED_PAUSE if refused else LAST_PAUSE)
                 raise
             self._failure, self._pause = None, FIRST_PAUSE
             if not live:
@@ -368,9 +394,9 @@ class Pool:
         self._wake()
 
 
-def _leave(done: "asyncio.Future[Any]", channel: Channel, slot: Slot) -> None:
+def _leave(done: "asyncio.Future[T]", give_up: Callable[[T], None], slot: Slot) -> None:
     """Close what was opened for somebody who has gone."""
     if done.cancelled() or done.exception() is not None:
         slot.release()
     else:
-        channel.leave()
+        give_up(done.result())

@@ -11,14 +11,19 @@ from typing import Any
 import asyncssh
 
 from specola.domain.errors import ComputingUnreachableError
-from specola.hosts.pool import Pool
+from specola.hosts.paths import at_home
+from specola.hosts.pool import NotGrantedError, Pool
 
-__all__ = ["Files"]
+__all__ = ["NoSftpError", "SftpFiles"]
 
 CLOSED = 0o700
 
 
-class Files:
+class NoSftpError(Exception):
+    """A host offers no SFTP, or something of its own talks into it."""
+
+
+class SftpFiles:
     """Reads and writes an account's files; relative paths, and those with `~`, begin in its home."""
 
     def __init__(self, computing: str, pool: Pool) -> None:
@@ -29,7 +34,7 @@ class Files:
         """Return a file's content, at most `most` bytes; None: there is none."""
         async with self._session(path) as sftp:
             try:
-                async with sftp.open(_at_home(path), "rb") as file:
+                async with sftp.open(at_home(path), "rb") as file:
                     content: Any = await file.read(most)
             except (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath):
                 return None
@@ -37,7 +42,7 @@ class Files:
 
     async def write(self, path: str, content: bytes, *, mode: int) -> None:
         """Write a file under another name, have it brought to the disk, and give it its name."""
-        where = _at_home(path)
+        where = at_home(path)
         folder, name = posixpath.split(where)
         draft = posixpath.join(folder, f".{name}.{secrets.token_hex(6)}")
         async with self._session(path) as sftp:
@@ -63,20 +68,15 @@ class Files:
                     await sftp.remove(draft)
                 raise
 
-    async def home(self) -> str:
-        """Return the account's home: the folder that sessions begin in."""
-        async with self._session("~") as sftp:
-            return str(await sftp.realpath("."))
-
     @asynccontextmanager
     async def _session(self, path: str) -> AsyncIterator[asyncssh.SFTPClient]:
         """Have a session while the body runs; what goes wrong in it becomes an error as of a file of this machine."""
         try:
-            sftp, slot = await self._pool.borrow(_begin)
-        except asyncssh.SFTPError as error:
-            raise ComputingUnreachableError(
-                self._computing, f"its file transfer (SFTP) failed: {error.reason}"
-            ) from error
+            sftp, slot = await self._pool.borrow(_begin, leave=lambda opened: opened.exit())
+        except asyncssh.SFTPConnectionLost as error:
+            raise ComputingUnreachableError(self._computing, "the connection broke off") from error
+        except (asyncssh.SFTPError, NotGrantedError) as error:
+            raise NoSftpError from error
         try:
             yield sftp
         except asyncssh.SFTPConnectionLost as error:
@@ -89,18 +89,11 @@ class Files:
             raise ComputingUnreachableError(self._computing, f"the connection broke off ({error})") from error
         finally:
             sftp.exit()
-            await sftp.wait_closed()
-            slot.release()
+            try:
+                await sftp.wait_closed()
+            finally:
+                slot.release()
 
 
 async def _begin(connection: asyncssh.SSHClientConnection) -> asyncssh.SFTPClient:
     return await connection.start_sftp_client()
-
-
-def _at_home(path: str) -> str:
-    """Return a path as SFTP takes it, which begins at home by itself."""
-    if path == "~":
-        return "."
-    if path.startswith("~") and not path.startswith("~/"):
-        raise FileNotFoundError(errno.ENOENT, "homes of others are named by their whole path", path)
-    return path.removeprefix("~/") or "."

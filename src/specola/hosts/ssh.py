@@ -11,12 +11,13 @@ import asyncssh
 
 from specola.domain.errors import AccountRefusedError, ComputingUnreachableError
 from specola.hosts.channel import Channel
+from specola.hosts.command_files import CommandFiles
 from specola.hosts.commands import Marked, line_for, new_mark
 from specola.hosts.config import HostSettings, MachineSettings
 from specola.hosts.dialling import Dialled, Patience
 from specola.hosts.limits import CHUNK, MOST_OUTPUT
-from specola.hosts.pool import Pool
-from specola.hosts.sftp import Files
+from specola.hosts.pool import NotGrantedError, Pool
+from specola.hosts.sftp import NoSftpError, SftpFiles
 from specola.ports.computing import Stream
 from specola.ports.hosts import Finished, Where
 
@@ -24,6 +25,7 @@ __all__ = ["Dial", "SshHost"]
 
 HERE = "127.0.0.1"
 NOISE_SHOWN = 300
+FILE_SECONDS = 60.0
 
 Dial: TypeAlias = "Callable[[SshHost, MachineSettings, asyncssh.SSHClientConnection | None], Awaitable[Dialled]]"
 
@@ -47,7 +49,7 @@ class SshHost:
         self._patience = patience
         self._idle = idle
         self._pool = Pool(computing, lambda: dial(self, settings, None), patience=patience, idle=idle)
-        self._files = Files(computing, self._pool)
+        self._files: SftpFiles | CommandFiles = SftpFiles(computing, self._pool)
         self._beyond: dict[str, Pool] = {}
         self._home = ""
 
@@ -58,10 +60,13 @@ class SshHost:
 
     async def run(self, command: Sequence[str], *, given: bytes = b"", seconds: float = 30.0) -> Finished:
         """See `Host.run`."""
+        return await self._run(command, given=given, seconds=seconds, most=MOST_OUTPUT)
+
+    async def _run(self, command: Sequence[str], *, given: bytes, seconds: float, most: int) -> Finished:
         channel, mark = await self._started(command, lasting=False)
         try:
             async with asyncio.timeout(seconds):
-                finished = await self._finished(channel, command[0], given)
+                finished = await self._finished(channel, command[0], given, most)
         except TimeoutError as error:
             self._pool.doubt()
             raise ComputingUnreachableError(
@@ -96,11 +101,22 @@ class SshHost:
 
     async def read(self, path: str, *, most: int = 16 * 1024**2) -> bytes | None:
         """See `Host.read`."""
-        return await self._files.read(path, most=most)
+        try:
+            return await self._files.read(path, most=most)
+        except NoSftpError:
+            self._files = CommandFiles(self._run_for_files)
+            return await self._files.read(path, most=most)
 
     async def write(self, path: str, content: bytes, *, mode: int = 0o600) -> None:
         """See `Host.write`."""
-        await self._files.write(path, content, mode=mode)
+        try:
+            await self._files.write(path, content, mode=mode)
+        except NoSftpError:
+            self._files = CommandFiles(self._run_for_files)
+            await self._files.write(path, content, mode=mode)
+
+    async def _run_for_files(self, command: Sequence[str], given: bytes, most: int) -> Finished:
+        return await self._run(command, given=given, seconds=FILE_SECONDS, most=most)
 
     def is_of(self, computing: str, account: str) -> bool:
         """Tell whether it is this account's."""
@@ -125,7 +141,10 @@ class SshHost:
             await connection.create_session(lambda: channel, line, encoding=None)
 
         output = Marked(mark)
-        channel = await self._pool.session(opening, lasting=lasting)
+        try:
+            channel = await self._pool.session(opening, lasting=lasting)
+        except NotGrantedError as error:
+            raise AccountRefusedError(self.computing, self.account, f"it runs no commands: {error}") from error
         try:
             async with asyncio.timeout(self._patience.start):
                 with self._pool.watched():
@@ -152,7 +171,7 @@ class SshHost:
             self.computing, self.account, f"it runs no commands{f': {said[:NOISE_SHOWN]}' if said else ''}"
         )
 
-    async def _finished(self, channel: Channel, name: str, given: bytes) -> Finished:
+    async def _finished(self, channel: Channel, name: str, given: bytes, most: int) -> Finished:
         """Give a command its input, and read all it writes."""
         feeding = asyncio.create_task(_feed(channel, given))
         try:
@@ -160,15 +179,14 @@ class SshHost:
             while data := await channel.read(CHUNK):
                 kept.append(data)
                 size += len(data)
-                if size > MOST_OUTPUT:
+                if size > most:
                     raise ComputingUnreachableError(
-                        self.computing, f"“{name}” wrote more than {MOST_OUTPUT // 1024**2} MiB"
+                        self.computing, f"“{name}” wrote more than {most / 1024**2:.3g} MiB"
                     )
             await channel.over()
         finally:
             feeding.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await feeding
+            await asyncio.gather(feeding, return_exceptions=True)
         if channel.code is None:
             raise ComputingUnreachableError(self.computing, f"it did not say how “{name}” ended")
         return Finished(code=channel.code, output=b"".join(kept), errors=bytes(channel.errors))
@@ -207,7 +225,7 @@ class SshHost:
         if not isinstance(where, str) or not where.startswith("~/"):
             return where
         if not self._home:
-            self._home = await self._files.home()
+            self._home = (await self.run(["sh", "-c", 'printf %s "$HOME"'])).text
         return self._home.rstrip("/") + where[1:]
 
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from aiodocker.exceptions import DockerError
 
@@ -18,6 +19,7 @@ from specola.computing.engine.config import EngineSettings
 from specola.computing.engine.dialling import Dialler
 from specola.computing.engine.errors import NO_CONNECTION, ContainerGoneError, NameInUseError, asking, is_missing, told
 from specola.computing.engine.facts import Facts
+from specola.computing.engine.farewell import Farewell
 from specola.computing.engine.firewall import Firewall
 from specola.computing.engine.frames import lines
 from specola.computing.engine.homes import Homes
@@ -68,7 +70,7 @@ WIDTH = 16
 class EngineComputing:
     """Tasks are containers of one engine, Docker or Podman; the handle of a task is its container's name."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- keyword-only: what all computings share, and the way to the host
         self,
         *,
         name: str,
@@ -77,8 +79,11 @@ class EngineComputing:
         data: Path,
         clock: Clock,
         host: Host | None = None,
+        account: str = "",
     ) -> None:
         self.name = name
+        # Each account has an engine of its own, and so networks and quirks of its own.
+        file = quote(f"{name}@{account}" if account else name, safe="@") + ".json"
         self._remote = None if host is None else Remote(computing=name, host=host, socket=settings.socket)
         self._settings = settings
         self._clock = clock
@@ -90,12 +95,12 @@ class EngineComputing:
         self._networks = Networks(
             pool=settings.networks,
             rest=settings.network_rest,
-            file=data / "networks" / f"{name}.json",
+            file=data / "networks" / file,
             names=self._names,
             clock=clock,
             routes=local_routes if self._remote is None else self._remote.routes,
         )
-        self._memory = Memory(data / "engines" / f"{name}.json", settings.address)
+        self._memory = Memory(data / "engines" / file, settings.address)
         self._launcher = Launcher(
             computing=name,
             engine=self._engine,
@@ -109,6 +114,7 @@ class EngineComputing:
             processes=settings.processes,
         )
         self._commands = Commands(computing=name, engine=self._engine, seconds=settings.answer)
+        self._farewell = Farewell(self._commands)
         self._registry = Registry(reach)
         self._facts: Facts | None = None
         self._samples: dict[Handle, Sample] = {}
@@ -160,11 +166,22 @@ class EngineComputing:
             return seen | dict(zip(over, await asyncio.gather(*map(self._ended, over)), strict=True))
 
     async def stop(self, handle: Handle, *, grace: timedelta) -> None:
-        """Ask the container's first process to end, wait, then kill."""
+        """Have its release's last command run in the container, ask its first process to end, wait, then kill."""
         seconds = math.ceil(grace.total_seconds())
         with contextlib.suppress(ContainerGoneError):
+            await self._before_stop(handle)
             async with asking(self.name, seconds=self._settings.answer + seconds):
                 await self._engine.docker.containers.container(handle).stop(t=seconds)
+
+    async def _before_stop(self, handle: Handle) -> None:
+        async with asking(self.name, seconds=self._settings.answer):
+            found = await self._engine.docker.containers.container(handle).show()
+        if found["State"].get("Running"):
+            await self._farewell.before_stop(handle, found["Config"].get("Labels") or {})
+
+    async def tell(self, handle: Handle, text: str) -> None:
+        """Write a line on every terminal in the container that its user may write to."""
+        await self._farewell.tell(handle, text)
 
     async def remove(self, handle: Handle) -> None:
         """Remove the container with the credential in it, then its network."""
@@ -172,6 +189,7 @@ class EngineComputing:
         async with asking(self.name, seconds=self._settings.answer):
             await self._launcher.clear(task)
         self._samples.pop(handle, None)
+        self._farewell.forget(handle)
         self._ports.forget(handle)
         self._dialler.forget(handle)
 
