@@ -49,6 +49,7 @@ TOGETHER = (
     "tests/e2e/",
     "tests/hosts/",
     "tests/lab/",
+    "tests/matrix/",
     "tests/scripts/test_wheel.py",
     "tests/contract/test_computing_hostile.py::test_task_reaches_the_world_but_not_the_clouds_metadata",
 )

@@ -99,7 +99,7 @@ TABLE = {
     "PUT /software/{name}/definition": SOFTWARE,
     "PUT /software/{name}/sharing": SOFTWARE,
     "DELETE /software/{name}": SOFTWARE,
-    "GET /computings/{name}/accounts": ADMINISTRATION,
+    "GET /computings/{name}/accounts": READ,
     "PUT /computings/{name}/accounts/{person}": ADMINISTRATION,
     "DELETE /computings/{name}/accounts/{person}": ADMINISTRATION,
     "POST /groups": ADMINISTRATION,

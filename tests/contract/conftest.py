@@ -21,6 +21,11 @@ from tests.support.engines import (  # noqa: F401 -- fixtures are found by their
 )
 from tests.support.hosts import connected, pinned, settings_of
 from tests.support.images import TEST_IMAGES, load
+from tests.support.kubernetes import (  # noqa: F401 -- fixtures are found by their names
+    Cluster,
+    KubernetesPlace,
+    kubernetes_cluster,
+)
 from tests.support.lab import shared
 from tests.support.places import EnginePlace, MemoryPlace, Place, RemotePlace, VolumePlace, context
 from tests.support.relay import Passage
@@ -41,6 +46,7 @@ REMOTE = [
 # The same Podman without root, as everybody's own account.
 PEOPLE = [pytest.param("people", marks=[pytest.mark.containers, pytest.mark.slow])]
 # Two engines on one host have two pools.
+KUBERNETES = pytest.param("kubernetes", marks=[pytest.mark.containers, pytest.mark.slow])
 ENGINE_NAMES = ("podman", "docker", "ssh", "jump", "people")
 POOLS = {"podman": "10.214.0.0/17", "docker": "10.214.128.0/17"}
 
@@ -71,7 +77,7 @@ def lab_images() -> Iterator[Registry]:
         yield place
 
 
-async def batch_place(request: pytest.FixtureRequest, name: str, folder: Path, stack: AsyncExitStack) -> BatchPlace:
+async def a_batch_place(request: pytest.FixtureRequest, name: str, folder: Path, stack: AsyncExitStack) -> BatchPlace:
     """Return a place where tasks are batch jobs."""
     registry, whole = request.getfixturevalue("lab_images"), context(folder)
     if name == "no-engine":
@@ -125,7 +131,7 @@ async def placed(request: pytest.FixtureRequest, folder: Path) -> AsyncIterator[
             yield remote
 
 
-@pytest.fixture(params=["memory", *ENGINES, *REMOTE, *PEOPLE, *BATCH])
+@pytest.fixture(params=["memory", *ENGINES, *REMOTE, *PEOPLE, *BATCH, KUBERNETES])
 async def place(request: pytest.FixtureRequest, tmp_path: Path, anyio_backend: str) -> AsyncIterator[Place]:
     """Each kind of computing in turn; what a test leaves there is removed."""
     name: str = request.param
@@ -133,7 +139,36 @@ async def place(request: pytest.FixtureRequest, tmp_path: Path, anyio_backend: s
         if name in ENGINE_NAMES:
             yield await stack.enter_async_context(placed(request, tmp_path))
             return
-        one = MemoryPlace(context(tmp_path)) if name == "memory" else await batch_place(request, name, tmp_path, stack)
+        one: Place
+        if name == "memory":
+            one = MemoryPlace(context(tmp_path))
+        elif name == "kubernetes":
+            one = KubernetesPlace(context(tmp_path), request.getfixturevalue("kubernetes_cluster"))
+        else:
+            one = await a_batch_place(request, name, tmp_path, stack)
+        try:
+            yield one
+        finally:
+            await one.close()
+
+
+@pytest.fixture(params=["slurm-apptainer", "no-engine"])
+async def batch_place(request: pytest.FixtureRequest, tmp_path: Path, anyio_backend: str) -> AsyncIterator[BatchPlace]:
+    """A cluster and a host without a scheduler in turn."""
+    async with AsyncExitStack() as stack:
+        one = await a_batch_place(request, request.param, tmp_path, stack)
+        try:
+            yield one
+        finally:
+            await one.close()
+
+
+@pytest.fixture
+async def slurm_place(request: pytest.FixtureRequest, tmp_path: Path, anyio_backend: str) -> AsyncIterator[SlurmPlace]:
+    """The cluster alone."""
+    async with AsyncExitStack() as stack:
+        one = await a_batch_place(request, "slurm-apptainer", tmp_path, stack)
+        assert isinstance(one, SlurmPlace)
         try:
             yield one
         finally:

@@ -213,3 +213,23 @@ async def test_a_link_is_of_one_computing(hosted: Hosted) -> None:
         assert await tx.account_links.holder("elsewhere", "ann") is None
         with pytest.raises(MissingError):
             await tx.account_links.save(replace(link, computing="elsewhere"))
+
+
+async def test_whose_own_a_computing_is_sees_the_line_of_its_shared_account(hosted: Hosted) -> None:
+    host = {"address": "192.0.2.9", "identity": "shared", "account": "me"}
+    await hosted.add("mine", owner=hosted.ada, host=host)
+    place = next(one for one in await hosted.links.places(hosted.ada) if one.computing.name == "mine")
+    assert place.line.startswith("restrict,port-forwarding ssh-ed25519 ")
+    assert (await hosted.links.on(hosted.ada, "mine")).line == place.line
+    for other in (hosted.bob, hosted.admin):
+        with pytest.raises(MissingError):
+            await hosted.links.on(other, "mine")
+    assert await hosted.links.shared() == {"shared", "mine"}
+
+
+async def test_certificates_are_not_for_computings_of_ones_own(hosted: Hosted) -> None:
+    await hosted.add("mine", owner=hosted.ada, host={"address": "192.0.2.9", "identity": "certificate"})
+    with pytest.raises(ConflictError, match="platform's own"):
+        await hosted.links.link(hosted.ada, "mine", "ann")
+    with pytest.raises(MissingError):
+        await hosted.links.link(hosted.bob, "mine", "ann")

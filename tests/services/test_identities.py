@@ -1,5 +1,6 @@
 """Identities: what opens an account, asked at the moment it is needed, and what is signed for it."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import asyncssh
@@ -130,3 +131,13 @@ async def test_what_is_signed_is_narrow_and_on_record(hosted: Hosted) -> None:
     later = await hosted.identities.grant("cluster", "ann", purpose=Purpose.WORK, fingerprint=FINGERPRINT, request="r2")
     async with hosted.store.read() as tx:
         assert [one[0] for one in await tx.account_links.signed("cluster")] == [later.serial]
+
+
+async def test_no_certificate_is_granted_where_somebodys_own_record_leads(hosted: Hosted) -> None:
+    computing = await hosted.add("mine", host={"address": "192.0.2.9", "identity": "certificate"})
+    await hosted.prove(hosted.ada, "ann", on="mine")
+    assert await grant(hosted, "ann", Purpose.WORK, on="mine") == ""
+    async with hosted.store.write() as tx:
+        await tx.computings.save(replace(computing, owner=hosted.ada.person.id))
+    with pytest.raises(AccountRefusedError, match="no certificates"):
+        await grant(hosted, "ann", Purpose.WORK, on="mine")

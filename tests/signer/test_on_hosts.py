@@ -37,6 +37,9 @@ async def platform(anyio_backend: str, lab: SshHosts) -> AsyncIterator[Platform]
         for name, identity in {"cluster": "certificate", "keyed": "key"}.items():
             host = {"address": lab.front.address, "keys": [host_key(lab, lab.front)], "identity": identity}
             await add_on_host(running.services.store, name, host)
+        jump = {"address": lab.front.address, "keys": [host_key(lab, lab.front)]}
+        inner = {"address": lab.inner.address, "keys": [host_key(lab, lab.inner)], "identity": "key", "jump": jump}
+        await add_on_host(running.services.store, "beyond", inner)
         yield running
 
 
@@ -93,8 +96,8 @@ async def forwards(connection: asyncssh.SSHClientConnection) -> bool:
     return bytes(greeting).startswith(b"SSH-2.0")
 
 
-async def as_person(lab: SshHosts, person: str, command: str) -> str:
-    return await asyncio.to_thread(Login(lab.keys, person, lab.front.name).run, command)
+async def as_person(lab: SshHosts, person: str, command: str, *, on: Host | None = None) -> str:
+    return await asyncio.to_thread(Login(lab.keys, person, (on or lab.front).name).run, command)
 
 
 async def test_a_challenge_proves_an_account_and_certificates_enter_it(
@@ -207,6 +210,25 @@ async def test_a_key_proves_an_account_and_may_no_more_than_its_line(
         await as_person(lab, "ben", "mv ~/.ssh/before ~/.ssh/authorized_keys")
     with pytest.raises(AccountUnprovenError):
         await links.check(bob, "keyed")
+
+
+async def test_a_key_proves_an_account_behind_a_jump_host(platform: Platform, lab: SshHosts, bob: Actor) -> None:
+    links = platform.services.account_links
+    place = await links.link(bob, "beyond", "ben")
+    both = (lab.front, lab.inner)
+    for host in both:
+        await as_person(lab, "ben", "cp -p ~/.ssh/authorized_keys ~/.ssh/before", on=host)
+    try:
+        for host in both:
+            with pytest.raises(AccountUnprovenError):
+                await links.check(bob, "beyond")
+            await as_person(lab, "ben", f"echo {shlex.quote(place.line)} >> ~/.ssh/authorized_keys", on=host)
+        assert (await links.check(bob, "beyond")).is_proven
+        ben = RelayedHosts(platform.settings.hosts_socket).host("beyond", "ben")
+        assert (await ben.run(["hostname"])).text == "inner\n"
+    finally:
+        for host in both:
+            await as_person(lab, "ben", "mv ~/.ssh/before ~/.ssh/authorized_keys", on=host)
 
 
 async def test_an_account_of_the_system_is_not_proven_by_any_name(

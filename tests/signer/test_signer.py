@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from specola.authorities.accounts import trusted_line
 from specola.connector.identities import ConnectorIdentities
 from specola.domain.account_link import READ_PROOF, Proof
 from specola.domain.errors import AccountRefusedError, ConnectorUnreachableError
 from specola.domain.person import Actor, Role
+from specola.logging import redact
 from tests.support.harness import Platform, open_platform
 from tests.support.hosted import add_on_host
 from tests.support.sshkeys import pair
@@ -44,9 +46,10 @@ async def admin(platform: Platform) -> Actor:
 
 
 @asynccontextmanager
-async def asked(platform: Platform) -> AsyncIterator[ConnectorIdentities]:
+async def asked(platform: Platform, *, patience: float = 5.0) -> AsyncIterator[ConnectorIdentities]:
     settings = platform.settings
-    identities = ConnectorIdentities(settings.internal_socket, settings.signer_socket, clock=platform.context.clock)
+    clock = platform.context.clock
+    identities = ConnectorIdentities(settings.internal_socket, settings.signer_socket, clock=clock, patience=patience)
     try:
         yield identities
     finally:
@@ -81,7 +84,11 @@ async def test_a_certificate_is_for_one_account_five_minutes_and_forwarding_alon
     await links.enter(admin, "cluster", person="ada", account="ann")
     async with asked(platform) as identities:
         assert await identities.accounts("cluster") == ["ann"]
-        first, second = await identities.identity("cluster", "ann"), await identities.identity("cluster", "ann")
+        with capture_logs() as logged:
+            first, second = await identities.identity("cluster", "ann"), await identities.identity("cluster", "ann")
+    lines = [redact(None, "info", one) for one in logged if one["event"] == "account_certificate_signed"]
+    assert len({one["serial"] for one in lines}) == 2
+    assert all("person=ada computing=cluster account=ann" in str(one["certified_as"]) for one in lines)
     assert first.private_key != second.private_key
     assert first.certificate is not None
     assert first.private_key not in repr(first)
@@ -150,11 +157,26 @@ async def test_without_web_nothing_is_signed(platform: Platform) -> None:
     await platform.end("web")
     try:
         assert (await ask(platform, question()))["outcome"] == "unavailable"
-        async with asked(platform) as identities:
+        async with asked(platform, patience=0) as identities:
             with pytest.raises(ConnectorUnreachableError):
                 await identities.accounts("cluster")
     finally:
         platform.begin("web")
+
+
+async def test_a_signer_that_comes_back_is_waited_for(platform: Platform, ada: Actor, admin: Actor) -> None:
+    links = platform.services.account_links
+    await links.enter(admin, "cluster", person="ada", account="ann")
+    await platform.kill("signer")
+    async with asked(platform) as identities:
+        asking = asyncio.create_task(identities.identity("cluster", "ann"))
+        async with asked(platform, patience=0) as hasty:
+            with pytest.raises(ConnectorUnreachableError):
+                await hasty.identity("cluster", "ann")
+        assert not asking.done()
+        platform.begin("signer")
+        assert (await asking).certificate is not None
+    await links.end(ada, "cluster")
 
 
 def test_the_key_is_its_makers_alone_and_its_public_half_everybodys(platform: Platform) -> None:

@@ -96,7 +96,7 @@ class BatchPlace(Place):
             "question_interval": 0.5,
             "answer": 20,
             "insecure_registries": [f"127.0.0.1:{registry.port}"],
-            "clean_stop": 0,
+            "clean_stop": "",
             **settings,
         }
         self.login = login
@@ -207,7 +207,7 @@ class SlurmPlace(BatchPlace):
         self.lab = lab
         host = settings_of(lab.keys, lab.login, keys=(), authorities=authority_of(lab.keys))
         shown = host.model_dump(mode="json") | {"identity": "shared", "account": ACCOUNT}
-        settings = {"host": shown, "scheduler": "slurm", "scratch": "/scratch", "image_memory": 1024**3}
+        settings = {"host": shown, "scheduler": "slurm", "scratch": "/scratch", "image_memory": "1GiB"}
         login = Login(lab.keys, ACCOUNT, lab.login.name)
         super().__init__(context, settings=settings, login=login, registry=registry, runtime=runtime)
 
@@ -241,9 +241,11 @@ class HostPlace(BatchPlace):
     async def agents(self, handle: Handle) -> list[str]:
         """Return the numbers of the processes that look after a task."""
         end = f"/{self.context.installation}/tasks/{self.ticket(handle).task}"
-        told = await self.remote("ps", "-ww", "-u", ACCOUNT, "-o", "pid=,args=")
-        found = [line.split() for line in told.splitlines() if line.rstrip().endswith(end)]
-        return [words[0] for words in found if "python" in words[1]]
+        told = await self.remote("ps", "-ww", "-u", ACCOUNT, "-o", "pid=,ppid=,args=")
+        lines = [line.split() for line in told.splitlines() if line.rstrip().endswith(end)]
+        found = {words[0]: words[1] for words in lines if "python" in words[2]}
+        # What an agent has forked looks like itself.
+        return [process for process, parent in found.items() if parent not in found]
 
     @override
     async def kill(self, handle: Handle) -> None:

@@ -78,9 +78,9 @@ class Hosted:
         await hosted.add("here")
         return hosted
 
-    async def add(self, name: str, **settings: Any) -> Computing:
-        """Put a computing there, for everybody."""
-        return await _save(self.house.store, name, settings)
+    async def add(self, name: str, *, owner: Actor | None = None, **settings: Any) -> Computing:
+        """Put a computing there, for everybody or as somebody's own."""
+        return await _save(self.house.store, name, settings, owner=owner.person.id if owner else None)
 
     async def prove(self, actor: Actor, account: str, *, on: str = "cluster") -> None:
         """Link an account and prove it."""
@@ -100,9 +100,15 @@ async def add_on_host(store: Store, name: str, host: Mapping[str, Any]) -> Compu
     return await _save(store, name, {"host": dict(host)})
 
 
-async def _save(store: Store, name: str, settings: Mapping[str, Any]) -> Computing:
+async def _save(store: Store, name: str, settings: Mapping[str, Any], *, owner: str | None = None) -> Computing:
     computing = Computing(
-        id=f"c-{name}", name=name, title=name.title(), kind="memory", settings=settings, created=Clock().now()
+        id=f"c-{name}",
+        name=name,
+        title=name.title(),
+        kind="memory",
+        settings=settings,
+        owner=owner,
+        created=Clock().now(),
     )
     async with store.write() as tx:
         await tx.computings.save(computing)

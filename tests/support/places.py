@@ -108,14 +108,14 @@ async def until(look: Callable[[], Awaitable[bool]], *, seconds: float = 20.0) -
 
 
 class Place(ABC):
-    """One computing, and everything around it that the contract suite needs.
-
-    `tells_addresses`: what runs there is reached at addresses as well as by `dial`. `keeps_images`: it can be seen that an
-    image is there already.
-    """
+    """One computing, and everything around it that the contract suite needs."""
 
     tells_addresses = True
+    """Whether what runs there is reached at addresses as well as by `dial`."""
     keeps_images = True
+    """Whether it tells which images are there already."""
+    keeps_outputs_apart = True
+    """Whether it tells to which of its two outputs a task wrote a line."""
 
     def __init__(self, context: Context) -> None:
         self.context = context

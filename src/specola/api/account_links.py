@@ -161,9 +161,9 @@ async def get_account_authority(services: Wiring, actor: Reader) -> AccountAutho
 @router.get(
     "/computings/{name}/accounts",
     summary="List a computing's accounts",
-    description="Whose they are, and the key of a shared one. Administrators only.",
+    description="Whose they are, and the key of a shared one. Administrators, and whoever's own the computing is.",
 )
-async def list_accounts(name: ComputingName, links: AccountLinks, actor: Administrator) -> AccountsView:
+async def list_accounts(name: ComputingName, links: AccountLinks, actor: Reader) -> AccountsView:
     return AccountsView.of(await links.on(actor, name))
 
 

@@ -10,6 +10,7 @@ from starlette.responses import PlainTextResponse
 
 from specola.api.definitions import YAML, definition_body, definition_of
 from specola.api.dependencies import Catalogue, Reader, SoftwareWriter
+from specola.api.placement_views import WrittenTime
 from specola.domain.person import Actor
 from specola.domain.software import HomeAccess, Origin, ParameterKind, Protocol, RunsAs, Software
 from specola.services.software import Catalogue as CatalogueService, Draft
@@ -56,6 +57,16 @@ class ReleaseResourcesView(BaseModel):
     memory: int = Field(description="bytes")
     shm: int = Field(description="bytes of shared memory")
     gpus: int
+    gpu_model: str = Field(description="empty: any")
+
+
+class PreStopView(BaseModel):
+    """What runs inside a task before it is asked to end."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    command: list[str]
+    time: WrittenTime = Field(description="how long that may take")
 
 
 class ReleaseView(BaseModel):
@@ -77,6 +88,8 @@ class ReleaseView(BaseModel):
     capabilities: list[str]
     interfaces: list[InterfaceView]
     parameters: list[ParameterView]
+    time: WrittenTime | None = Field(description="how long a task of it usually runs; null: as its computing allows")
+    pre_stop: PreStopView | None
     created: datetime | None
 
 

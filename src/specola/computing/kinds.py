@@ -17,6 +17,7 @@ from specola.computing.engine import (
     EngineSettings,
     not_a_persons as not_a_persons_engine,
 )
+from specola.computing.kubernetes import KubernetesComputing, KubernetesSettings
 from specola.computing.memory import MemoryComputing, World
 from specola.computing.memory.config import MemorySettings
 from specola.domain.errors import InvalidError
@@ -155,6 +156,23 @@ BATCH = Kind(
     ),
     own=not_a_persons,
 )
+
+
+def _kubernetes(name: str, settings: KubernetesSettings, context: Context) -> Computing:
+    return KubernetesComputing(name=name, settings=settings, installation=context.installation, clock=context.clock)
+
+
+def _kubernetes_of_a_person(settings: KubernetesSettings) -> str:
+    """Say what is not a person's to decide: what reads files or rights of the platform's own."""
+    if not settings.kubeconfig.get_secret_value():
+        return "The kubeconfig has to be given itself: files and the account of the platform's host are not yours."
+    if settings.file_server != KubernetesSettings().file_server:
+        return "The server of files is chosen by an administrator."
+    if settings.insecure_registries:
+        return "Registries without TLS are named by an administrator."
+    return ""
+
+
 ENGINE = Kind(
     title="Container engine",
     settings=EngineSettings,
@@ -162,7 +180,7 @@ ENGINE = Kind(
     starts=(
         Start(name="here", title="Container engine here", sentence="Docker or Podman on the platform's own machine."),
         Start(
-            name="remote",
+            name="ssh",
             title="Container engine on another host",
             sentence="Docker or Podman on a machine reached by SSH, also behind a jump host; nothing is installed by root.",
             settings={"host": {"address": "", "identity": "shared", "account": ""}},
@@ -174,7 +192,27 @@ ENGINE = Kind(
 # It touches nothing of the platform's, so anybody may have one.
 MEMORY = Kind(title="In memory", settings=MemorySettings, opener=_memory, own=lambda _settings: "")
 
-KINDS: Mapping[str, Kind[Any]] = {"batch": BATCH, "engine": ENGINE, "memory": MEMORY}
+KUBERNETES = Kind(
+    title="Kubernetes",
+    settings=KubernetesSettings,
+    opener=_kubernetes,
+    starts=(
+        Start(
+            name="kubernetes",
+            title="Kubernetes cluster",
+            sentence="One pod for each task, with rights in one namespace.",
+            own=True,
+        ),
+    ),
+    own=_kubernetes_of_a_person,
+)
+
+KINDS: Mapping[str, Kind[Any]] = {
+    "batch": BATCH,
+    "engine": ENGINE,
+    "kubernetes": KUBERNETES,
+    "memory": MEMORY,
+}
 
 
 def open_computing(kind: str, *, name: str, settings: Mapping[str, Any], context: Context) -> Computing:

@@ -9,13 +9,14 @@ from typing import Any
 import httpx
 
 from specola.connector.direct import IMAGE_SECONDS
-from specola.connector.wire import IMAGE, LINE, PROBE, PROBLEM, SEEN, USAGE
+from specola.connector.wire import IMAGE, KEYS, LINE, PROBE, PROBLEM, SEEN, USAGE
 from specola.domain.account_link import AccountSeen
 from specola.domain.computing import ImageDetails, LogLine, Probe, Usage
 from specola.domain.errors import ConnectorUnreachableError
 from specola.domain.person import PersonId
 from specola.domain.task import TaskId
 from specola.local_http import over_socket
+from specola.ports.connector import ShownKey
 from specola.problems import raised
 
 __all__ = ["ConnectorClient"]
@@ -56,6 +57,10 @@ class ConnectorClient:
         """Ask a computing that has no record yet, or another one under this name."""
         asked = {"computing": name, "kind": kind, "settings": dict(settings)}
         return PROBE.validate_python(await self._ask("/probe", asked))
+
+    async def host_keys(self, address: str, port: int) -> Sequence[ShownKey]:
+        """Ask a machine that is not registered yet for its host keys; nobody is logged in."""
+        return KEYS.validate_python(await self._ask("/host-keys", {"address": address, "port": port}))
 
     async def inspect_image(self, computing: str, reference: str) -> ImageDetails:
         """Read an image's details from the computing or from its registry."""

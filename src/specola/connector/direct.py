@@ -11,7 +11,10 @@ from specola.domain.computing import ImageDetails, LogLine, Probe, Usage
 from specola.domain.errors import AccountRefusedError, ComputingUnreachableError, InvalidError
 from specola.domain.person import PersonId
 from specola.domain.task import TaskId
+from specola.hosts.config import MachineSettings
+from specola.hosts.scanning import host_keys
 from specola.ports.computing import HasImages, HasLogs
+from specola.ports.connector import ShownKey
 
 __all__ = ["IMAGE_SECONDS", "PROBE_SECONDS", "DirectConnector", "Proves"]
 
@@ -43,6 +46,11 @@ class DirectConnector:
         """Ask a computing that has no record yet, or another one under this name."""
         async with self._directory.trial(name, kind, settings) as place:
             return await place.probe(Budget(PROBE_SECONDS, f"Asking the computing “{name}”"))
+
+    async def host_keys(self, address: str, port: int) -> Sequence[ShownKey]:
+        """Ask a machine that is not registered yet for its host keys; nobody is logged in."""
+        shown = await host_keys(MachineSettings(address=address, port=port))
+        return [ShownKey(line=one.line, fingerprint=one.fingerprint) for one in shown]
 
     async def inspect_image(self, computing: str, reference: str) -> ImageDetails:
         """Read an image's details from the computing or from its registry."""

@@ -2,10 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
@@ -18,7 +18,11 @@ from specola.ports.hosts import SshIdentity
 
 __all__ = ["ConnectorIdentities"]
 
-PATIENCE = 15.0
+T = TypeVar("T")
+ANSWER_SECONDS = 15.0
+PATIENCE = 5.0
+FIRST_PAUSE = 0.05
+LAST_PAUSE = 0.5
 LARGEST_LINE = 64 * 1024
 
 
@@ -29,13 +33,16 @@ class ConnectorIdentities:
     ----------
     internal, signer
         The sockets of `web` and of the signer.
+    patience
+        Seconds for which they are asked again while one of them does not answer, since one that was killed is back by then.
     """
 
-    def __init__(self, internal: Path, signer: Path, *, clock: Clock) -> None:
+    def __init__(self, internal: Path, signer: Path, *, clock: Clock, patience: float = PATIENCE) -> None:
         self._signer = signer
+        self._patience = patience
         self._clock = clock
         self._client = httpx.AsyncClient(
-            transport=over_socket(internal), base_url="http://internal", timeout=httpx.Timeout(PATIENCE)
+            transport=over_socket(internal), base_url="http://internal", timeout=httpx.Timeout(ANSWER_SECONDS)
         )
 
     async def close(self) -> None:
@@ -44,7 +51,7 @@ class ConnectorIdentities:
 
     async def accounts(self, computing: str) -> Sequence[str]:
         """Return the accounts there that somebody here has proven to be theirs. Raises ConnectorUnreachableError."""
-        told = await self._ask("/accounts/list", {"computing": computing})
+        told = await self._patiently(lambda: self._ask("/accounts/list", {"computing": computing}))
         return [str(one) for one in told["accounts"]]
 
     async def identity(self, computing: str, account: str) -> SshIdentity:
@@ -57,11 +64,24 @@ class ConnectorIdentities:
         ConnectorUnreachableError
             It cannot be had at the moment.
         """
-        return await self._opening(computing, account, purpose=Purpose.WORK)
+        return await self._patiently(lambda: self._opening(computing, account, purpose=Purpose.WORK))
 
     async def proving(self, computing: str, account: str, person: str) -> SshIdentity:
         """Return what shows whether an account is a person's, who says so; it opens nothing else. Raises as `identity`."""
-        return await self._opening(computing, account, purpose=Purpose.PROOF, person=person)
+        return await self._patiently(lambda: self._opening(computing, account, purpose=Purpose.PROOF, person=person))
+
+    async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask again and again while nobody answers; what is asked may be asked twice."""
+        loop = asyncio.get_running_loop()
+        end, pause = loop.time() + self._patience, FIRST_PAUSE
+        while True:
+            try:
+                return await ask()
+            except ConnectorUnreachableError:
+                if loop.time() + pause >= end:
+                    raise
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LAST_PAUSE)
 
     async def _opening(self, computing: str, account: str, *, purpose: Purpose, person: str = "") -> SshIdentity:
         told = await self._ask("/accounts/opening", {"computing": computing, "account": account, "person": person})
@@ -96,7 +116,7 @@ class ConnectorIdentities:
 
     async def _sign(self, question: Mapping[str, str]) -> Mapping[str, Any]:
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(ANSWER_SECONDS):
                 reader, writer = await asyncio.open_unix_connection(self._signer, limit=LARGEST_LINE)
                 try:
                     writer.write(json.dumps(question).encode() + b"\n")

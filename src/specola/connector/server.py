@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.applications import Starlette
@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from specola.connector.wire import IMAGE, LINE, PROBE, PROBLEM, SEEN, USAGE
+from specola.connector.wire import IMAGE, KEYS, LINE, PROBE, PROBLEM, SEEN, USAGE
 from specola.domain.computing import LogLine
 from specola.domain.errors import InvalidError, Kind, SpecolaError
 from specola.ports.connector import Connector
@@ -30,6 +30,11 @@ class _Probe(_Question):
     computing: str
     kind: str | None = None
     settings: dict[str, Any] = Field(default_factory=dict, repr=False)
+
+
+class _HostKeys(_Question):
+    address: Annotated[str, Field(min_length=1, max_length=253)]
+    port: Annotated[int, Field(ge=1, le=65535)]
 
 
 class _Inspect(_Question):
@@ -63,6 +68,11 @@ def create_app(connector: Connector) -> Starlette:
             found = await connector.probe_draft(asked.computing, asked.kind, asked.settings)
         return JSONResponse(PROBE.dump_python(found, mode="json"))
 
+    async def host_keys(request: Request) -> Response:
+        asked = _HostKeys.model_validate_json(await request.body())
+        shown = list(await connector.host_keys(asked.address, asked.port))
+        return JSONResponse(KEYS.dump_python(shown, mode="json"))
+
     async def inspect(request: Request) -> Response:
         asked = _Inspect.model_validate_json(await request.body())
         details = await connector.inspect_image(asked.computing, asked.reference)
@@ -90,6 +100,7 @@ def create_app(connector: Connector) -> Starlette:
     return Starlette(
         routes=[
             Route("/probe", _answering(probe), methods=["POST"]),
+            Route("/host-keys", _answering(host_keys), methods=["POST"]),
             Route("/images/inspect", _answering(inspect), methods=["POST"]),
             Route("/accounts/prove", _answering(prove), methods=["POST"]),
             Route("/usage", _answering(usage), methods=["POST"]),

@@ -1,6 +1,7 @@
 """The connector as services see it: questions to computings that cannot wait for the worker's next look."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from specola.domain.account_link import AccountSeen
@@ -8,7 +9,15 @@ from specola.domain.computing import ImageDetails, LogLine, Probe, Usage
 from specola.domain.person import PersonId
 from specola.domain.task import TaskId
 
-__all__ = ["Connector"]
+__all__ = ["Connector", "ShownKey"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownKey:
+    """A host key as whoever answers at an address shows it: the line for a record, and what people compare."""
+
+    line: str
+    fingerprint: str
 
 
 class Connector(Protocol):
@@ -33,6 +42,15 @@ class Connector(Protocol):
             There is no such kind, or a setting is wrong.
         ComputingUnreachableError
             It does not answer.
+        """
+
+    async def host_keys(self, address: str, port: int) -> Sequence[ShownKey]:
+        """Ask a machine that is not registered yet for its host keys; nobody is logged in.
+
+        Raises
+        ------
+        MachineUnreachableError
+            No SSH server answers there.
         """
 
     async def inspect_image(self, computing: str, reference: str) -> ImageDetails:

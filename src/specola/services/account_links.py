@@ -1,6 +1,6 @@
 """Account links: people say which accounts on computings are theirs, and it is proven."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from specola.clock import Clock
@@ -30,7 +30,7 @@ from specola.hosts.config import HostSettings, Identity
 from specola.openssh import new_pair
 from specola.ports.connector import Connector
 from specola.secrets import Sealer
-from specola.services.accounts import OWN, host_of
+from specola.services.accounts import OWN, host_of, is_shared
 from specola.services.attempts import NAME, begin_attempt, forgive
 from specola.services.places import place_for, usable
 from specola.services.rights import administrator, may, named
@@ -100,9 +100,12 @@ class AccountLinks:
     # -- one's own --------------------------------------------------------------------------------------------------
 
     async def places(self, actor: Actor) -> Sequence[Place]:
-        """Return the computings where one's tasks run with one's own account, and which that is."""
+        """Return the computings where one's tasks run with one's own account, and which that is.
+
+        Computings of one's own are among them whose tasks share an account: its key has to be let in there.
+        """
         may(actor, Scope.READ)
-        async with self._store.read() as tx:
+        async with self._store.write() as tx:
             usual = {one.name for one in await usable(tx, actor)}
             links = {link.computing: link for link in await tx.account_links.of(actor.person.id)}
             found = []
@@ -111,7 +114,15 @@ class AccountLinks:
                 concerns = computing.name in usual or computing.name in links
                 if host is not None and host.identity in OWN and concerns:
                     found.append(await self._place(tx, computing, host, links.get(computing.name)))
+                elif host is not None and host.identity is Identity.SHARED and computing.owner == actor.person.id:
+                    placed = await self._placed(tx, computing, host)
+                    found.append(Place(computing=computing, identity=host.identity, line=placed.line))
             return found
+
+    async def shared(self) -> Collection[str]:
+        """Return the names of the computings where all tasks share one account; everybody may know that."""
+        async with self._store.read() as tx:
+            return {one.name for one in await tx.computings.all() if is_shared(one)}
 
     async def place(self, actor: Actor, computing: str) -> Place:
         """Return one of them. Raises MissingError, ConflictError: no accounts of one's own are used there."""
@@ -375,18 +386,10 @@ async def _own(tx: Transaction, actor: Actor, name: str) -> tuple[Computing, Hos
 
 
 async def _governed(tx: Transaction, actor: Actor, name: str) -> Computing:
-    computing = await tx.computings.get(name)
-    if computing.owner != actor.person.id:
+    computing = await place_for(tx, name, actor=actor)
+    if computing.owner is None:
         await administrator(tx, actor)
-    if not _governs(computing, actor):
-        raise MissingError("computing", name)
     return computing
-
-
-def _governs(computing: Computing, actor: Actor) -> bool:
-    if computing.owner is not None:
-        return computing.owner == actor.person.id
-    return actor.administers
 
 
 async def _present(tx: Transaction, person: PersonId, computing: str) -> AccountLink:

@@ -8,7 +8,7 @@ from specola.domain.person import PersonId
 from specola.hosts.config import HostSettings, Identity
 from specola.storage.store import Transaction
 
-__all__ = ["OWN", "account_for", "host_of"]
+__all__ = ["OWN", "account_for", "as_account", "host_of", "is_shared"]
 
 OWN = frozenset({Identity.CERTIFICATE, Identity.KEY})
 """Where everybody's tasks run with their own account."""
@@ -24,6 +24,19 @@ def host_of(computing: Computing) -> HostSettings | None:
     except ValidationError:
         # Its adapter does not open either, and says why.
         return None
+
+
+def is_shared(computing: Computing) -> bool:
+    """Tell whether all tasks on a computing run with one account."""
+    host = host_of(computing)
+    return host is not None and host.identity is Identity.SHARED
+
+
+def as_account(computing: Computing, account: str | None) -> str:
+    """Return with which account a task runs, as the end of a sentence; empty where it knows none."""
+    if account is None:
+        return ""
+    return f", as “{account}”{', the account of all tasks there' if is_shared(computing) else ''}"
 
 
 async def account_for(tx: Transaction, computing: Computing, person: PersonId) -> str | None:

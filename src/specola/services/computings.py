@@ -7,16 +7,16 @@ from typing import Any
 from specola.clock import Clock
 from specola.domain.computing import Audience, Computing, Intake, Probe
 from specola.domain.errors import DefinitionError, DeniedError, MissingError, NameTakenError, Problem
-from specola.domain.person import Actor, Person
+from specola.domain.person import Actor, Person, Scope
 from specola.domain.task import Desired, Reason, Task, TaskState
-from specola.ports.connector import Connector
+from specola.ports.connector import Connector, ShownKey
 from specola.ports.kinds import Kinds
 from specola.secrets import Sealer
 from specola.services.computing_drafts import ComputingDraft, checked_settings, own_name, renewed
 from specola.services.computing_rights import check_may_change, check_own, check_removable, is_own, may_change
 from specola.services.definition.computings import ComputingDefinition, read_computing, write_computing
 from specola.services.places import place_for, usable
-from specola.services.rights import administrator
+from specola.services.rights import administrator, may
 from specola.services.sealed import open_secrets, seal_secrets
 from specola.storage.store import Store, Transaction
 
@@ -122,6 +122,19 @@ class Computings:
         async with self._store.read() as tx:
             draft = await self._draft(tx, actor, definition, name)
         return await self._connector.probe_draft(draft.record.name, draft.record.kind, draft.settings)
+
+    async def host_keys(self, actor: Actor, address: str, port: int) -> Sequence[ShownKey]:
+        """Return the host keys of a machine that is to be registered, for a person to compare.
+
+        Raises
+        ------
+        DeniedError
+            What the actor came with covers no computings.
+        MachineUnreachableError, ConnectorUnreachableError
+            No SSH server answers there, or the connector does not.
+        """
+        may(actor, Scope.COMPUTINGS)
+        return await self._connector.host_keys(address, port)
 
     # -- records ----------------------------------------------------------------------------------------------------
 

@@ -76,7 +76,7 @@ class Server:
         self._logger.info(
             "account_certificate_signed",
             serial=grant.serial,
-            key_id=grant.key_id,
+            certified_as=grant.key_id,
             account=grant.account,
             computing=asked["computing"],
             purpose=asked["purpose"],

@@ -239,7 +239,7 @@ def partition_choice(partition: Partition) -> tuple[str, str]:
 
 def partition_words(partition: Partition) -> str:
     """Say of a partition what helps to choose it."""
-    words = [f"{one.count} GPUs {one.model}".rstrip() for one in partition.gpus]
+    words = [f"{one.count} {one.model} GPUs" if one.model else f"{one.count} GPUs" for one in partition.gpus]
     if partition.idle is not None:
         words.insert(0, f"{cpus(partition.idle)} free now")
     return f"{partition.name}: {', '.join(words)}" if words else ""

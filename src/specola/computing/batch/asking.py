@@ -39,8 +39,8 @@ class Asking:
 
     def __init__(  # noqa: PLR0913 -- keyword-only: one part for each question
         self,
-        account: Account,
         *,
+        account: Account,
         names: Names,
         scheduler: Scheduler,
         folders: Folders,
@@ -77,6 +77,10 @@ class Asking:
             seen[task] = self._judge(task, traces[task], found[task])
         await self._tell_of_images(seen, traces)
         return seen
+
+    def is_over(self, task: TaskId) -> bool:
+        """Tell whether a task was seen to have ended."""
+        return task in self._final
 
     def forget(self, task: TaskId) -> None:
         """Drop what is known of a task."""

@@ -13,7 +13,7 @@ from typing import TypeVar
 from specola.clock import Clock
 from specola.computing.batch.accounts import Accounts
 from specola.computing.batch.asking import Asking
-from specola.computing.batch.config import BatchSettings
+from specola.computing.batch.config import BatchSettings, RuntimeChoice
 from specola.computing.batch.errors import asking
 from specola.computing.batch.images import Shelf
 from specola.computing.batch.kept import kept_lines
@@ -43,6 +43,8 @@ __all__ = ["BatchComputing"]
 AnswerT = TypeVar("AnswerT")
 # How many tasks are measured at the same time.
 WIDTH = 16
+# Seconds within which the scheduler tells of the end of a task whose agent broke off.
+BREAKS_OFF = 3.0
 
 
 class BatchComputing:
@@ -60,6 +62,7 @@ class BatchComputing:
     ) -> None:
         self.name = name
         self._settings = settings
+        self._clock = clock
         self._names = Names(installation)
         self._accounts = Accounts(computing=name, settings=settings, hosts=hosts, installation=installation)
         self._parts = Parts(
@@ -176,21 +179,24 @@ class BatchComputing:
         ticket = self._names.ticket(handle)
         if ticket is None:
             return
+        told = 0
         try:
             async with asking(self.name), self._session(handle) as session:
                 async for line in session.logs(follow=follow, tail=tail):
+                    told += 1
                     yield line
                 return
         except TaskNotRunningError:
             pass
         except ComputingUnreachableError:
-            if not await self._has_ended(handle):
+            # The agent of a task that was killed says no farewell; the scheduler tells a moment later.
+            if not await self._ends(handle):
                 raise
-            if follow:
-                return
+        if told and tail is not None:
+            return
         async with asking(self.name):
             account = (await self._asking(ticket)).account
-            async for line in kept_lines(account, ticket.task, tail=tail):
+            async for line in kept_lines(account, ticket.task, tail=tail, after=told):
                 yield line
 
     async def usage(self, handles: Collection[Handle]) -> Mapping[Handle, Usage]:
@@ -225,8 +231,9 @@ class BatchComputing:
         async with budget.spend(), asking(self.name):
             account = await self._parts.anyone()
             details = await self._parts.registry.inspect(wanted, machine=account.machine)
-            if not details.digest:
-                return details
+            if not details.digest or self._settings.runtime is RuntimeChoice.PODMAN:
+                # Podman keeps images on the nodes, each its own.
+                return replace(details, cached=False)
             shelf = Shelf.of(account.paths, digest=details.digest, architecture=details.architecture)
             return replace(details, cached=await self._parts.folders.exists(account, shelf.sif))
 
@@ -275,10 +282,14 @@ class BatchComputing:
         folders, jobs = await asyncio.gather(self._parts.folders.sweep(one.account), one.live())
         return {task: self._names.handle(name, task) for task in {*folders, *jobs}}
 
-    async def _has_ended(self, handle: Handle) -> bool:
-        with contextlib.suppress(ComputingUnreachableError):
-            return (await self.observe([handle]))[handle].phase is Phase.ENDED
-        return False
+    async def _ends(self, handle: Handle) -> bool:
+        """Wait a moment for a task to end whose agent broke off; tell whether it has."""
+        end = self._clock.monotonic() + BREAKS_OFF
+        while (await self.observe([handle]))[handle].phase not in {Phase.ENDED, Phase.FORGOTTEN}:
+            if self._clock.monotonic() > end:
+                return False
+            await self._clock.sleep(BREAKS_OFF / 10)
+        return True
 
     async def _each(
         self, handles: Collection[Handle], ask: Callable[[Handle], Awaitable[AnswerT | None]]

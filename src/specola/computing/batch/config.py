@@ -5,10 +5,12 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
+from specola.domain.durations import format_duration, parse_duration
 from specola.domain.errors import InvalidError
 from specola.domain.reference import ImageReference
+from specola.domain.sizes import format_size, parse_size
 from specola.hosts.config import HostSettings, Identity
 
 __all__ = ["BatchSettings", "NetworkMode", "RuntimeChoice", "SchedulerKind", "WayChoice", "not_a_persons"]
@@ -16,6 +18,26 @@ __all__ = ["BatchSettings", "NetworkMode", "RuntimeChoice", "SchedulerKind", "Wa
 PATH = re.compile(r"(?:~|/)[A-Za-z0-9_.@+,=/{}~-]*", re.ASCII)
 PROGRAM = re.compile(r"/?[A-Za-z0-9_.+-]+(?:/[A-Za-z0-9_.+-]+)*", re.ASCII)
 PLACES = frozenset({"account"})
+
+
+def _duration(text: str) -> str:
+    """Check a duration as people write it."""
+    try:
+        return format_duration(parse_duration(text)) if text.strip() else ""
+    except InvalidError as error:
+        raise ValueError(f"{error.sentence} {error.hint}") from error
+
+
+def _size(text: str) -> str:
+    """Check a size as people write it."""
+    try:
+        return format_size(parse_size(text))
+    except InvalidError as error:
+        raise ValueError(f"{error.sentence} {error.hint}") from error
+
+
+Duration = Annotated[str, AfterValidator(_duration)]
+Size = Annotated[str, AfterValidator(_size)]
 
 
 class SchedulerKind(StrEnum):
@@ -102,15 +124,15 @@ class BatchSettings(BaseModel):
         "", title="Partition", description="Where tasks run that name none, and the platform's own small jobs."
     )
     project: str = Field("", title="Account", description="What use is booked on where a task names nothing.")
-    time: Annotated[timedelta, Field(gt=timedelta(0))] | None = Field(
-        None,
+    time: Duration = Field(
+        "",
         title="Time",
-        description="How long a task may run that names no time; empty: the partition's own default.",
+        description="How long a task may run that names no time, for example 8h; empty: the partition's own default.",
     )
-    clean_stop: Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(hours=1))] = Field(
-        timedelta(seconds=60),
+    clean_stop: Duration = Field(
+        "1m",
         title="Clean stop",
-        description="How long before its time limit a task is asked to end, so that it can save its work.",
+        description="How long before its time limit a task is asked to end, so that it can save its work; empty: it is not.",
     )
     question_interval: Annotated[float, Field(ge=0.2, le=600)] = Field(
         10.0,
@@ -120,18 +142,18 @@ class BatchSettings(BaseModel):
     answer: Annotated[float, Field(gt=0, le=600)] = Field(
         20.0, title="Patience", description="Seconds to wait for an answer of the host or its scheduler."
     )
-    overhead: Annotated[int, Field(ge=0)] = Field(
-        128 * 1024**2,
+    overhead: Size = Field(
+        "128MiB",
         title="Overhead",
-        description="Bytes of memory that a job gets beside what its task asks for, for what looks after the task.",
+        description="Memory that a job gets beside what its task asks for, for what looks after the task.",
     )
-    image_memory: Annotated[int, Field(gt=0)] = Field(
-        2 * 1024**3,
+    image_memory: Size = Field(
+        "2GiB",
         title="Memory for images",
-        description="Bytes of memory of the job that fetches and converts an image.",
+        description="Memory of the job that fetches and converts an image.",
     )
-    image_time: Annotated[timedelta, Field(gt=timedelta(0))] = Field(
-        timedelta(hours=1), title="Time for images", description="The time limit of the job that fetches an image."
+    image_time: Duration = Field(
+        "1h", title="Time for images", description="The time limit of the job that fetches an image."
     )
     insecure_registries: tuple[str, ...] = Field(
         (),
@@ -146,6 +168,16 @@ class BatchSettings(BaseModel):
         title="Path",
         description="Folders with the scheduler's programs, and with those that run containers, beside the usual ones.",
     )
+
+    @property
+    def usual_time(self) -> timedelta | None:
+        """How long a task may run that names no time; None: the scheduler knows."""
+        return parse_duration(self.time) if self.time else None
+
+    @property
+    def before_limit(self) -> timedelta:
+        """How long before its time limit a task is asked to end."""
+        return parse_duration(self.clean_stop) if self.clean_stop else timedelta()
 
     @field_validator("folder", "home", "scratch", "images")
     @classmethod

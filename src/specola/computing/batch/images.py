@@ -10,8 +10,9 @@ from specola.computing.batch.agent.manifest import Image
 from specola.computing.batch.config import BatchSettings
 from specola.computing.batch.names import Names, Paths
 from specola.computing.batch.scheduling import Entry, Job, JobState
-from specola.domain.errors import LaunchError
+from specola.domain.durations import parse_duration
 from specola.domain.placement import Placement
+from specola.domain.sizes import parse_size
 from specola.domain.software import Resources
 
 __all__ = ["REQUEST", "SIF", "Shelf", "image_job", "newest", "request_text", "told_of"]
@@ -65,14 +66,14 @@ def image_job(
     partition = where.partition or settings.partition or None
     project = where.project or settings.project or None
     # What a task's quality of service or reservation allows is the task's own.
-    placement = Placement(time=settings.image_time, partition=partition, project=project)
+    placement = Placement(time=parse_duration(settings.image_time), partition=partition, project=project)
     return Job(
         name=names.image_job(shelf.key),
         command=(settings.python, agent, "image", shelf.folder),
         folder=account.paths.folder,
         output=f"{shelf.folder}/image.out",
         comment="specola: fetches an image",
-        resources=Resources(cpus=1.0, memory=settings.image_memory),
+        resources=Resources(cpus=1.0, memory=parse_size(settings.image_memory)),
         path=settings.path,
         placement=placement,
     )
@@ -98,8 +99,3 @@ def told_of(status: Mapping[str, Any] | None) -> str:
         of = f" of {total / 1e6:.0f}" if isinstance(total, int) and total else ""
         return f"Its image is being fetched there: {done / 1e6:.0f}{of} MB."
     return sentence if sentence.endswith((".", "!", "?")) or not sentence else f"{sentence}."
-
-
-def unusable(reference: str, sentence: str) -> LaunchError:
-    """Return the refusal of an image that cannot be fetched there."""
-    return LaunchError(sentence or f"“{reference}” could not be fetched there.", code="image_pull")

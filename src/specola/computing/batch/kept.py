@@ -20,8 +20,8 @@ exit 0
 """
 
 
-async def kept_lines(account: Account, task: TaskId, *, tail: int | None) -> AsyncIterator[LogLine]:
-    """Yield the lines that were kept, oldest first; none if there is no log."""
+async def kept_lines(account: Account, task: TaskId, *, tail: int | None, after: int = 0) -> AsyncIterator[LogLine]:
+    """Yield the lines that were kept, oldest first, without the first `after`; none if there is no log."""
     most = "all" if tail is None else str(tail)
     stream = await account.host.open(["sh", "-c", READ, "read", account.paths.task(task), LOG, most])
     rest = b""
@@ -29,8 +29,12 @@ async def kept_lines(account: Account, task: TaskId, *, tail: int | None) -> Asy
         while data := await stream.read():
             *lines, rest = (rest + data).split(b"\n")
             for line in lines:
-                if (told := read_line(line)) is not None:
-                    yield told
+                if (told := read_line(line)) is None:
+                    continue
+                if after > 0:
+                    after -= 1
+                    continue
+                yield told
     except OSError as error:
         raise ComputingUnreachableError(account.name, str(error)) from error
     finally:

@@ -20,10 +20,11 @@ from specola.computing.batch.observing import chosen
 from specola.computing.batch.scheduling import Entry, Job, JobState, Scheduler
 from specola.computing.locks import alone
 from specola.computing.registries import Registry
-from specola.domain.computing import Handle, ImageDetails, Launch, Progress
-from specola.domain.errors import ComputingUnreachableError, ImageUnreachableError, LaunchError
+from specola.domain.computing import Handle, Launch, Progress
+from specola.domain.errors import ComputingUnreachableError, ImageArchitectureError, ImageUnreachableError, LaunchError
 from specola.domain.placement import Placement
 from specola.domain.reference import ImageReference
+from specola.domain.sizes import parse_size
 from specola.domain.software import Resources
 from specola.ports.computing import Report
 
@@ -41,7 +42,6 @@ class _Picture:
     digest: str | None
     id: str | None
     architecture: str
-    details: ImageDetails | None
 
 
 class Launcher:
@@ -149,8 +149,10 @@ class Launcher:
         except ImageUnreachableError:
             if not reference.digest:
                 raise
-            return _Picture(reference.digest, launch.image_id, account.machine, None)
-        return _Picture(found.digest or reference.digest or None, found.id, found.architecture, found)
+            return _Picture(reference.digest, launch.image_id, account.machine)
+        if found.architecture != account.machine:
+            raise ImageArchitectureError(launch.reference, [found.architecture], [account.machine])
+        return _Picture(found.digest or reference.digest or None, found.id, found.architecture)
 
     def _shelf(self, account: Account, picture: _Picture, runtime: str) -> Shelf | None:
         """Return where the converted image is, or will be; None: this runtime has none, or it is known by no digest."""
@@ -207,7 +209,7 @@ class Launcher:
     # -- job ----------------------------------------------------------------------------------------------------------
 
     async def _placing(self, launch: Launch, account: Account, *, runtime: str, shelf: Shelf | None) -> Placing:
-        time = launch.placement.time or self._settings.time
+        time = launch.placement.time or self._settings.usual_time
         deadline = None
         if time is not None and self._settings.scheduler is SchedulerKind.NONE:
             deadline = (self._clock.now() + time).timestamp()
@@ -222,7 +224,7 @@ class Launcher:
             sif=shelf.sif if shelf else None,
             insecure=self._is_insecure(launch),
             network=self._settings.network.value,
-            warn=self._settings.clean_stop.total_seconds(),
+            warn=self._settings.before_limit.total_seconds(),
             kill_wait=self._kill_wait.total_seconds(),
             deadline=deadline,
             pre_stop=launch.pre_stop.command if launch.pre_stop else (),
@@ -233,13 +235,13 @@ class Launcher:
         settings, wanted, size = self._settings, launch.placement, launch.resources
         folder = account.paths.task(launch.task)
         placement = Placement(
-            time=wanted.time or settings.time,
+            time=wanted.time or settings.usual_time,
             partition=wanted.partition or settings.partition or None,
             project=wanted.project or settings.project or None,
             options=wanted.options,
         )
         resources = Resources(
-            cpus=size.cpus, memory=size.memory + settings.overhead, gpus=size.gpus, gpu_model=size.gpu_model
+            cpus=size.cpus, memory=size.memory + parse_size(settings.overhead), gpus=size.gpus, gpu_model=size.gpu_model
         )
         return Job(
             name=self._names.job(launch.task),
@@ -252,7 +254,7 @@ class Launcher:
             path=settings.path,
             placement=placement,
             after=after,
-            clean_stop=settings.clean_stop,
+            clean_stop=settings.before_limit,
         )
 
     async def _hand_in(self, account: Account, job: Job) -> str:

@@ -24,6 +24,8 @@ DECISIVE = frozenset(
     }
 )
 """What only the scheduler can know."""
+STOPPED = "stopped"
+"""What the agent says of an end that it was asked for, by whomever."""
 AGENT_WORDS = {
     "exited": "",
     "image_unreachable": EndReason.IMAGE_PULL,
@@ -133,7 +135,7 @@ def _farewell(trace: Trace, entry: Entry, *, now: datetime) -> Judgement:
     if entry.state is JobState.ENDED:
         return Judgement(_over(trace, entry))
     ended = trace.moment("ended") or now
-    unclear = trace.exit_code is None or trace.exit_code >= 128 or trace.word("reason") in DECISIVE
+    unclear = trace.exit_code is None or trace.exit_code >= 128 or trace.word("reason") == STOPPED
     if unclear and now - ended < FAREWELL:
         return Judgement(_live_still(trace, entry), in_doubt=True)
     return Judgement(_over(trace, entry), in_doubt=True)
@@ -187,7 +189,7 @@ def _knows_better(entry: Entry, trace: Trace, code: int | None) -> bool:
     """Tell whether the scheduler's reason for an end is worth more than the agent's."""
     if entry.reason in DECISIVE or not trace.has_ended:
         return True
-    return bool(entry.reason) and (code is None or code >= 128)
+    return bool(entry.reason) and (code is None or code >= 128 or trace.word("reason") == STOPPED)
 
 
 def _over(trace: Trace, entry: Entry | None) -> Observation:

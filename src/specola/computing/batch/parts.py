@@ -31,8 +31,11 @@ __all__ = ["Parts"]
 HELPER = Path("/bin/busybox")
 FILE_SERVER = Path("/usr/lib/openssh/sftp-server")
 
-LOST_AFTER = {SchedulerKind.SLURM: timedelta(seconds=30), SchedulerKind.NONE: timedelta(seconds=3)}
-"""How long scheduler and books have not to know a job, both answering, until it counts as lost: books are written late."""
+LOST_AFTER = {SchedulerKind.SLURM: timedelta(seconds=30), SchedulerKind.NONE: timedelta(seconds=0.5)}
+"""How long scheduler and books have not to know a job, both answering, until it counts as lost.
+
+Books are written late. Without a scheduler, folders are read before processes: who is missing there twice, has ended.
+"""
 
 
 class Parts:
@@ -99,6 +102,7 @@ class Parts:
             looks=self.looks,
             clock=clock,
             anyone=self.anyone,
+            leads=self.reaching.sessions.leads,
         )
 
     async def asking(self, name: str) -> Asking:
@@ -137,7 +141,7 @@ class Parts:
         if known is None:
             kind = self._settings.scheduler
             known = self._asking[account.name] = Asking(
-                account,
+                account=account,
                 names=self._names,
                 scheduler=self.scheduler,
                 folders=self.folders,

@@ -34,6 +34,8 @@ class Prober:
     ----------
     anyone
         Gives an account to ask with.
+    leads
+        Tells whether a way led to tasks of an account lately.
     """
 
     computing: str
@@ -42,6 +44,7 @@ class Prober:
     looks: Looks
     clock: Clock
     anyone: Callable[[], Awaitable[Account]]
+    leads: Callable[[str, str], bool | None]
 
     async def probe(self, *, seconds: float) -> Probe:
         """Ask everything at once; the job that looks at a node may take `seconds`."""
@@ -58,6 +61,7 @@ class Prober:
             free=free,
             skew=skew,
             images=images,
+            forward=self.leads(account.name, "forward"),
             findings=findings,
         )
         return described(facts, self.settings)

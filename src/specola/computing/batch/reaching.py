@@ -14,7 +14,7 @@ from specola.computing.batch.session import RefusedError, Session
 from specola.computing.batch.sessions import Sessions
 from specola.computing.batch.traces import Trace
 from specola.computing.batch.ways import Direct, Forward, Relay, Way, Whereabouts
-from specola.domain.computing import Handle
+from specola.domain.computing import Handle, Phase
 from specola.domain.errors import ComputingUnreachableError, TaskNotRunningError
 
 __all__ = ["Reaching", "ladder"]
@@ -78,8 +78,7 @@ class Reaching:
         """
         session = self.sessions.open_one(handle)
         if session is None:
-            where = await self._where(handle, asking)
-            session = await self.sessions.get(handle, where)
+            session = await self._opened(handle, asking)
         try:
             yield session
         except RefusedError as error:
@@ -87,6 +86,8 @@ class Reaching:
         except ConnectionRefusedError as error:
             raise ComputingUnreachableError(self._computing, str(error).rstrip(".")) from error
         except OSError as error:
+            if await self._is_over(handle, asking):
+                raise TaskNotRunningError from error
             raise ComputingUnreachableError(
                 self._computing, f"the connection to the task broke ({str(error).rstrip('.')})"
             ) from error
@@ -100,11 +101,34 @@ class Reaching:
         with contextlib.suppress(OSError):
             await self.sessions.drop(handle)
 
-    async def _where(self, handle: Handle, asking: Callable[[Ticket], Awaitable[Asking]]) -> Whereabouts:
+    async def _opened(self, handle: Handle, asking: Callable[[Ticket], Awaitable[Asking]]) -> Session:
+        """Open a session by what the task's agent said last; the scheduler is asked only where that leads nowhere.
+
+        So tasks are reached while a controller does not answer. An agent that was killed said no farewell: that its task
+        has ended is known from the scheduler alone.
+        """
         ticket = self._names.ticket(handle)
         if ticket is None:
             raise TaskNotRunningError
         one = await asking(ticket)
+        if one.is_over(ticket.task):
+            raise TaskNotRunningError
+        where = await self._where(one, ticket)
+        try:
+            return await self.sessions.get(handle, where)
+        except ComputingUnreachableError:
+            if await self._is_over(handle, asking):
+                raise TaskNotRunningError from None
+            raise
+
+    async def _is_over(self, handle: Handle, asking: Callable[[Ticket], Awaitable[Asking]]) -> bool:
+        ticket = self._names.ticket(handle)
+        if ticket is None:
+            return True
+        seen = (await (await asking(ticket)).observe([ticket.task]))[ticket.task]
+        return seen.phase in {Phase.ENDED, Phase.FORGOTTEN}
+
+    async def _where(self, one: Asking, ticket: Ticket) -> Whereabouts:
         trace = (await self._folders.look(one.account, [ticket.task]))[ticket.task]
         sockets = trace.word("sockets")
         if trace.phase not in BEGUN or not sockets:

@@ -71,6 +71,7 @@ class Session:
         """End it, and all its streams."""
         self._running.cancel()
         await asyncio.wait([self._running])
+        await self._link.close()
 
     async def open(self, request: Request) -> tuple[Reply, Stream]:
         """Ask for something; return the reply, and the stream that comes with it."""

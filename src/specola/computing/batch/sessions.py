@@ -48,6 +48,7 @@ class Sessions:
         self._kept: dict[Handle, _Kept] = {}
         self._opening: dict[Handle, asyncio.Lock] = {}
         self._broken: dict[tuple[str, str], float] = {}
+        self._worked: set[tuple[str, str]] = set()
         self._logger = structlog.stdlib.get_logger("specola.batch").bind(computing=computing)
 
     def open_one(self, handle: Handle) -> Session | None:
@@ -59,6 +60,12 @@ class Sessions:
         """Return the name of the way that a task is reached by now; empty: by none yet."""
         kept = self._kept.get(handle)
         return kept.way.name if kept is not None and kept.session.is_open else ""
+
+    def leads(self, account: str, way: str) -> bool | None:
+        """Tell whether a way was the one by which tasks of an account are reached lately; None: it was not tried."""
+        if asyncio.get_running_loop().time() < self._broken.get((account, way), 0.0):
+            return False
+        return True if (account, way) in self._worked else None
 
     async def get(self, handle: Handle, where: Whereabouts) -> Session:
         """Return the session of a task, opened now if there is none.
@@ -102,6 +109,7 @@ class Sessions:
                 said = f"{way.name}: {str(error).rstrip('.') or 'no answer in time'}"
             else:
                 self._broken.pop((account, way.name), None)
+                self._worked.add((account, way.name))
                 return session, way
             self._broken[account, way.name] = asyncio.get_running_loop().time() + AGAIN_SECONDS
             self._logger.info("way_failed", way=way.name, node=where.node, error=said)

@@ -19,6 +19,7 @@ from specola.computing.engine.config import EngineSettings
 from specola.computing.engine.dialling import Dialler
 from specola.computing.engine.errors import NO_CONNECTION, ContainerGoneError, NameInUseError, asking, is_missing, told
 from specola.computing.engine.facts import Facts
+from specola.computing.engine.farewell import Farewell
 from specola.computing.engine.firewall import Firewall
 from specola.computing.engine.frames import lines
 from specola.computing.engine.homes import Homes
@@ -113,6 +114,7 @@ class EngineComputing:
             processes=settings.processes,
         )
         self._commands = Commands(computing=name, engine=self._engine, seconds=settings.answer)
+        self._farewell = Farewell(self._commands)
         self._registry = Registry(reach)
         self._facts: Facts | None = None
         self._samples: dict[Handle, Sample] = {}
@@ -164,11 +166,22 @@ class EngineComputing:
             return seen | dict(zip(over, await asyncio.gather(*map(self._ended, over)), strict=True))
 
     async def stop(self, handle: Handle, *, grace: timedelta) -> None:
-        """Ask the container's first process to end, wait, then kill."""
+        """Have its release's last command run in the container, ask its first process to end, wait, then kill."""
         seconds = math.ceil(grace.total_seconds())
         with contextlib.suppress(ContainerGoneError):
+            await self._before_stop(handle)
             async with asking(self.name, seconds=self._settings.answer + seconds):
                 await self._engine.docker.containers.container(handle).stop(t=seconds)
+
+    async def _before_stop(self, handle: Handle) -> None:
+        async with asking(self.name, seconds=self._settings.answer):
+            found = await self._engine.docker.containers.container(handle).show()
+        if found["State"].get("Running"):
+            await self._farewell.before_stop(handle, found["Config"].get("Labels") or {})
+
+    async def tell(self, handle: Handle, text: str) -> None:
+        """Write a line on every terminal in the container that its user may write to."""
+        await self._farewell.tell(handle, text)
 
     async def remove(self, handle: Handle) -> None:
         """Remove the container with the credential in it, then its network."""
@@ -176,6 +189,7 @@ class EngineComputing:
         async with asking(self.name, seconds=self._settings.answer):
             await self._launcher.clear(task)
         self._samples.pop(handle, None)
+        self._farewell.forget(handle)
         self._ports.forget(handle)
         self._dialler.forget(handle)
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from specola.computing.engine.farewell import write_pre_stop
 from specola.computing.engine.names import ARCHITECTURE, PORTS, REFERENCE, Names
 from specola.computing.engine.quirks import Quirks
 from specola.computing.engine.volumes import Mount
@@ -111,6 +112,7 @@ def create_body(launch: Launch, plan: Plan, names: Names) -> dict[str, Any]:
         PORTS: ",".join(map(str, ports)),
         ARCHITECTURE: plan.architecture,
         REFERENCE: launch.reference,
+        **write_pre_stop(launch.pre_stop),
     }
     body: dict[str, Any] = {
         "Image": plan.image_id,

@@ -105,7 +105,7 @@ class Facts:
         """
         abilities = set(ALWAYS)
         if helper_machine(settings.helper) == self.machine:
-            abilities |= {Capability.EXECUTE, Capability.TERMINAL}
+            abilities |= {Capability.EXECUTE, Capability.TERMINAL, Capability.TELL}
             if FileServer(settings.file_server).is_there:
                 abilities.add(Capability.FILES)
         if settings.is_local and not self.rootless:

@@ -53,7 +53,7 @@ class MemoryComputing:
         """Say how large it claims to be."""
         async with budget.spend():
             self._ask()
-            cluster = self._world.cluster or Cluster(scheduler="")
+            cluster = self._world.clusters.get(self.name, Cluster(scheduler=""))
             return Probe(
                 product="memory",
                 version="1",
@@ -223,11 +223,13 @@ class MemoryComputing:
         return running
 
     async def tell(self, handle: Handle, text: str) -> None:
-        """Keep what a container was told, where tests find it."""
+        """Write a line on every terminal in a container; it is kept too, where tests find it."""
         self._ask()
         container = self._world.containers.get(handle)
         if container is not None and container.phase is Phase.RUNNING:
             container.told.append(text)
+            for command in list(container.commands):
+                await command.show(text)
 
     def _ask(self) -> None:
         if not self._world.reachable:

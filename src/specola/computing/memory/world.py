@@ -99,7 +99,7 @@ class World:
     Tests script it: which images there are and what they do (`know`), whether it answers (`reachable`), when a held
     launch may go on (`let_go`), what a container writes (`say`), on which other ports it listens (`listen`, `hush`) and when it dies behind the platform's back (`kill`).
 
-    It can stand for a cluster too: what its queues are (`cluster`); whether new containers stand in a queue and what is
+    It can stand for a cluster too: what the queues of each computing are (`clusters`); whether new containers stand in a queue and what is
     said of them (`queue`, `wait`), when one starts (`start`), is put back (`requeue`), and by when it is ended (`limit`).
     """
 
@@ -108,7 +108,7 @@ class World:
         self.reachable = True
         self.refusal: ComputingUnreachableError | None = None
         self.full = False
-        self.cluster: Cluster | None = None
+        self.clusters: dict[str, Cluster] = {}
         self.queue: Waiting | None = None
         """What is said of each new container that has to wait in the queue; None: each starts at once."""
         self.images: dict[str, tuple[ImageDetails, Script]] = dict(IMAGES)

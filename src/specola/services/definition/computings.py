@@ -14,10 +14,12 @@ from specola.services.definition.fields import Fields
 from specola.services.definition.offers import read_offer, write_offer
 from specola.services.definition.tree import Node, NodeKind, compose
 
-__all__ = ["ComputingDefinition", "computing_name_fault", "read_computing", "write_computing"]
+__all__ = ["ComputingDefinition", "computing_name_fault", "read_computing", "read_value", "write_computing"]
 
 NAME = re.compile(r"[a-z0-9]+(?:[.-][a-z0-9]+)*", re.ASCII)
 LONGEST_NAME = 60
+RESERVED = frozenset({"add", "test"})
+"""They stand in addresses where names do."""
 LAST_ORDER = 9999
 
 
@@ -52,6 +54,8 @@ class ComputingDefinition:
 
 def computing_name_fault(text: str) -> str | None:
     """Say what is wrong with the name of a computing, or None."""
+    if text in RESERVED:
+        return f"“{text}” is a word of the platform's own; choose another name"
     if len(text) > LONGEST_NAME or NAME.fullmatch(text) is None:
         return f"this has to be up to {LONGEST_NAME} lower-case letters and digits, with single hyphens or dots between"
     return None
@@ -104,6 +108,15 @@ def read_computing(text: str) -> ComputingDefinition:
 
 def _one_line(text: str) -> str | None:
     return "this has to be one line" if "\n" in text else None
+
+
+def read_value(text: str) -> Any:
+    """Return one value in YAML as settings have it. Raises DefinitionError."""
+    problems: list[Problem] = []
+    root = compose(text, problems)
+    if problems:
+        raise DefinitionError(problems)
+    return _values(root)
 
 
 def _settings(fields: Fields) -> Mapping[str, Any]:

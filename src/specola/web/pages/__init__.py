@@ -8,6 +8,8 @@ from specola.web.pages import (
     administration,
     authorize,
     computing_accounts,
+    computing_editor,
+    computings,
     editor,
     found,
     groups,
@@ -35,6 +37,8 @@ for part in (
     account_links,
     groups,
     computing_accounts,
+    computing_editor,
+    computings,
     administration,
     authorize,
 ):

@@ -173,6 +173,7 @@ async def _context(
         "use": await services.uses.of(actor, task.id, usage=view.usage) if tab == "overview" else None,
         **(await _connections(services, actor, task.id, cursor) if tab == "connections" else {}),
         "ssh": _ssh(services, task),
+        "is_shared": tab == "record" and bool(task.account) and task.computing in await services.account_links.shared(),
     }
 
 

@@ -14,7 +14,7 @@ from .manifest import Manifest
 from .probe import probe
 from .relay import relay
 from .serving import Serving
-from .sweep import sweep
+from .sweep import guard, sweep
 from .task import Task
 
 USAGE = "run TASKFOLDER | relay SOCKETFOLDER | image IMAGEFOLDER | probe | sweep FOLDER"
@@ -47,6 +47,7 @@ def _run(folder: Path) -> int:
     manifest = Manifest.read((folder / "manifest.json").read_text(encoding="utf-8"))
     sweep(manifest.installation)
     place = places.make(places.name_of(manifest.installation, manifest.task), manifest.folders)
+    guard(place.sockets)
     return asyncio.run(_serve(folder, manifest, place))
 
 

@@ -173,6 +173,12 @@ class Link:
             with contextlib.suppress(OSError):
                 await self._carrier.close()
 
+    async def close(self) -> None:
+        """End the connection, and all streams; also where `run` has not begun."""
+        self._break(ConnectionError("The connection to the task was closed."))
+        with contextlib.suppress(OSError):
+            await self._carrier.close()
+
     async def greeted(self) -> None:
         """Pass over what comes before the other side's greeting.
 

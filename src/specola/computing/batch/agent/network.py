@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import socket
 import struct
 from pathlib import Path
@@ -175,7 +176,12 @@ def _is_loopback(text: str) -> bool:
 
 
 def _hand_over(control: socket.socket) -> int:
-    """Make a socket for each letter that comes, and hand it over; return at the end."""
+    """Make a socket for each letter that comes, and hand it over; return at the end.
+
+    A scheduler that ends a job asks all its processes; as long as the task may still be used, so must this one.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)
     while (letter := control.recv(1)) in FAMILIES:
         try:
             with socket.socket(FAMILIES[letter], socket.SOCK_STREAM) as made:

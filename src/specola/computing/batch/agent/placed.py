@@ -16,6 +16,7 @@ BEGIN, RUNNER = f"{FOLDER}/begin", f"{FOLDER}/run"
 FILES = f"{FOLDER}/files"
 TOLD = "told"
 PARTS = "placed/"
+MACHINE = slice(18, 20)
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Placed:
         if zipfile.is_zipfile(archive):
             with zipfile.ZipFile(archive) as packed:
                 for name in packed.namelist():
-                    if name.startswith(PARTS) and not name.endswith("/"):
+                    if name.startswith(PARTS) and _fits(packed.read(name)):
                         target = folder / name[len(PARTS) :]
                         target.parent.mkdir(exist_ok=True)
                         target.parent.chmod(0o755)
@@ -75,3 +76,12 @@ class Placed:
     def server() -> tuple[str, ...]:
         """Return the command of the file server."""
         return (f"{FILES}/loader", "--library-path", FILES, f"{FILES}/sftp-server")
+
+
+def _fits(content: bytes) -> bool:
+    """Tell whether a file can be used on this machine: what is no program, and programs for machines like this one."""
+    if not content.startswith(b"\x7fELF"):
+        return True
+    with open("/proc/self/exe", "rb") as own:
+        # elf(5): the kind of machine.
+        return own.read(MACHINE.stop)[MACHINE] == content[MACHINE]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -23,6 +24,7 @@ __all__ = [
     "is_ours",
     "make",
     "name_of",
+    "note",
     "owner_runs",
     "remove",
 ]
@@ -72,10 +74,15 @@ def make(name: str, folders: Sequence[str]) -> Place:
     sockets = _make(name, [one for one in candidates() if len(f"{one}/{name}/agent.sock") < MOST_ADDRESS])
     disk = disk_for(f"{name}-disk", folders)
     place = Place(sockets, disk)
-    began = processes.started(os.getpid())
-    text = json.dumps({"pid": os.getpid(), "began": began, "disk": str(disk)})
-    (sockets / OWNER).write_text(text, encoding="utf-8")
+    note(place)
     return place
+
+
+def note(place: Place, *sessions: int) -> None:
+    """Write down who has a task's folders, and the sessions of processes that it has started."""
+    began = {str(one): processes.started(one) for one in (os.getpid(), *sessions)}
+    told = {"pid": os.getpid(), "began": began[str(os.getpid())], "disk": str(place.disk), "sessions": began}
+    (place.sockets / OWNER).write_text(json.dumps(told), encoding="utf-8")
 
 
 def disk_for(name: str, folders: Sequence[str]) -> Path:
@@ -145,5 +152,6 @@ def remove(folder: Path) -> None:
             for name in names:
                 one = Path(parent, name)
                 if not one.is_symlink():
-                    one.chmod(0o700)
+                    with contextlib.suppress(OSError):
+                        one.chmod(0o700)
         shutil.rmtree(folder, ignore_errors=True)

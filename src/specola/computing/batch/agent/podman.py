@@ -13,12 +13,14 @@ from .network import Network
 from .placed import FOLDER, HELPER, Placed
 from .places import Place
 from .runtime import Config, Container, StartError, environment_of, lookup, ours
+from .status import write_whole
 
-__all__ = ["NAME", "Podman", "argv", "tool"]
+__all__ = ["NAME", "Podman", "argv", "removal"]
 
 NAME = "podman"
 # Podman makes what it starts process 1, which gets no signal that it does not wait for, and has orphans to bury.
-FIRST_PROCESS = (HELPER, "sh", "-c", 'exec 3>&2 2>/dev/null; "$@" 2>&3 3>&-; exit $?', "first")
+FIRST_PROCESS = (HELPER, "sh", "-c", 'exec 3>&2 2>/dev/null; "$@" 2>&3 3>&- & wait $!; exit $?', "first")
+USERS = "/etc/passwd"
 CONTROLLERS = Path("/sys/fs/cgroup/cgroup.controllers")
 QUIET = {"PODMAN_IGNORE_CGROUPSV1_WARNING": "1"}
 
@@ -29,15 +31,20 @@ class Podman:
     def __init__(self, children: Children) -> None:
         self._children = children
         self._tool: list[str] = []
+        self._kept = Storage("", "")
 
     async def start(self, manifest: Manifest, place: Place, placed: Placed, streams: tuple[int, int, int]) -> Container:
         """Fetch the image, start the container in the foreground."""
         program = lookup(NAME)
         if program is None:
             raise StartError("runtime_missing", "This node has no Podman.")
-        self._tool = tool(program, storage(manifest, place))
+        where = storage(manifest, place)
+        self._kept = where
+        self._tool = tool(program, where)
         image = await self._fetch(manifest, place)
         config = await self._config(image, place)
+        if manifest.user == "home":
+            await self._name_the_user(image, manifest, place, placed)
         environment = environment_of(manifest, config)
         words = argv(self._tool, manifest, config, image=image, place=place, placed=placed)
         child = self._children.start(words, {**environment, **self._environment(place)}, streams=streams)
@@ -62,6 +69,18 @@ class Podman:
         except ValueError as error:
             raise StartError("start_failed", f"Podman does not say what is in the image ({code}): {output}") from error
 
+    async def _name_the_user(self, image: str, manifest: Manifest, place: Place, placed: Placed) -> None:
+        """Lay out the image's list of users with this account in it; Podman itself leaves it out where the name is taken."""
+        words = ["run", "--rm", "--network=none", "--log-driver=none", "--cap-drop=all", *_groups()]
+        words += ["--mount", _mount(Mount(str(placed.folder), FOLDER, read_only=True)), f"--entrypoint={HELPER}"]
+        _, output = await run(self._children, [*self._tool, *words, image, "cat", USERS], self._environment(place))
+        kept = [line for line in output.splitlines() if line.count(":") == 6]
+        own = (str(os.getuid()), str(os.getgid()))
+        others = [line for line in kept if line.split(":")[2] != own[0] and line.split(":")[0] != manifest.owner]
+        home = manifest.home.target if manifest.home else "/"
+        entry = f"{manifest.owner or 'user'}:x:{':'.join(own)}::{home}:/bin/sh"
+        write_whole(users_of(place), "".join(f"{line}\n" for line in (*others, entry)), mode=0o644)
+
     @staticmethod
     def _environment(place: Place) -> dict[str, str]:
         return {**ours(os.environ, place), **QUIET}
@@ -74,7 +93,24 @@ class Podman:
     async def clear(self, place: Place) -> None:
         """Remove the container, the image and the storage, part of which belongs to other numbers of this account."""
         if self._tool:
-            await run(self._children, [*self._tool, "system", "reset", "--force"], self._environment(place))
+            words, more = removal(self._tool[0], self._kept, place.sockets)
+            await run(self._children, words, {**self._environment(place), **more})
+
+
+def removal(program: str, where: Storage, folder: Path) -> tuple[list[str], dict[str, str]]:
+    """Return the command that removes a storage, part of which belongs to other numbers of this account, and its variables.
+
+    It has a storage of its own, in `folder`: Podman holds fast what it uses itself.
+    """
+    aside = folder / "aside"
+    aside.mkdir(mode=0o700, exist_ok=True)
+    begin = tool(program, Storage(str(aside / "root"), str(aside / "runroot")))
+    return [*begin, "unshare", "rm", "-rf", where.root, where.runroot], {"XDG_RUNTIME_DIR": str(aside), **QUIET}
+
+
+def users_of(place: Place) -> Path:
+    """Return where the list of users is that the container gets."""
+    return place.disk / "passwd"
 
 
 def storage(manifest: Manifest, place: Place) -> Storage:
@@ -100,16 +136,13 @@ def argv(
         binds.append(manifest.home)
     for one in binds:
         Path(one.source).mkdir(mode=0o700, parents=True, exist_ok=True)
+    if users_of(place).exists():
+        binds.append(Mount(str(users_of(place)), USERS, read_only=True))
     words = [*begin, "run", "--rm", "--name", place.sockets.name, "--log-driver=none", *_groups()]
     words += ["--network", _network(manifest.network), "--cap-drop=all", "--security-opt=no-new-privileges"]
     words.append("--sysctl=net.ipv4.ip_unprivileged_port_start=0")
     words += [f"--cap-add={one}" for one in manifest.capabilities]
-    if manifest.user == "home":
-        home = manifest.home.target if manifest.home else "/"
-        words += [
-            "--userns=keep-id",
-            f"--passwd-entry={manifest.owner or 'user'}:x:{os.getuid()}:{os.getgid()}::{home}:/bin/sh",
-        ]
+    words += ["--userns=keep-id"] if manifest.user == "home" else []
     words += [f"--shm-size={manifest.resources.shm}"] if manifest.resources.shm else []
     words += ["--device=nvidia.com/gpu=all"] if manifest.resources.gpus else []
     for one in binds:

@@ -7,7 +7,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Identity", "Process", "below", "identity", "inside", "members", "outlives", "processes", "started"]
+__all__ = [
+    "Identity",
+    "Process",
+    "below",
+    "first_of",
+    "identity",
+    "inside",
+    "members",
+    "outlives",
+    "processes",
+    "started",
+    "together",
+]
 
 PROC = Path("/proc")
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -93,6 +105,28 @@ def inside(number: int, root: int) -> int | None:
         if len(numbers) > 1 and numbers[-1] == str(number) and one.state != "Z":
             return one.pid
     return None
+
+
+def first_of(pid: int) -> int | None:
+    """Return the first process of the namespace of processes that a process is in; without it, all of them end."""
+    space = _space(pid)
+    for one in processes():
+        if _space(one) == space and _status(one).get("NSpid", "").split()[-1:] == ["1"]:
+            return one
+    return None
+
+
+def together(pid: int) -> Iterator[Process]:
+    """Yield the processes that are in one namespace of processes with another."""
+    space = _space(pid)
+    return (one for one in below(os.getpid()) if space is not None and _space(one.pid) == space)
+
+
+def _space(pid: int) -> int | None:
+    try:
+        return (PROC / str(pid) / "ns/pid").stat().st_ino
+    except OSError:
+        return None
 
 
 def members(session: int) -> list[Process]:

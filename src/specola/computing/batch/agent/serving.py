@@ -165,7 +165,7 @@ class Serving:
         return None
 
     def _measure(self) -> tuple[float, int]:
-        found = list(processes.below(os.getpid()))
+        found = list(processes.together(self._task.entry.process)) if self._task.entry else []
         return sum(one.seconds for one in found), sum(one.memory for one in found)
 
     async def _ports(self, request: Request, stream: Stream) -> None:

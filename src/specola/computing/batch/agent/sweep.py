@@ -11,11 +11,12 @@ import time
 from pathlib import Path
 
 from . import places, processes
+from .children import close_all_but
 from .manifest import Storage
-from .podman import NAME, tool
+from .podman import NAME, removal
 from .runtime import lookup
 
-__all__ = ["sweep"]
+__all__ = ["clear", "guard", "sweep"]
 
 PAUSE, ROUNDS = 0.05, 100
 RESET_SECONDS = 60
@@ -27,32 +28,68 @@ def sweep(installation: str) -> list[str]:
     for parent in places.candidates():
         for folder in sorted(parent.glob(f"{places.name_of(installation, '')}*")):
             if places.is_ours(folder) and (folder / places.OWNER).exists() and not places.owner_runs(folder):
-                _sweep(folder)
+                clear(folder)
                 swept.append(folder.name)
     return swept
 
 
-def _sweep(folder: Path) -> None:
+def guard(folder: Path) -> None:
+    """Have another process wait for the end of this one, and clear up if it could not do that itself."""
+    reading, writing = os.pipe()
+    if os.fork() != 0:
+        os.close(reading)
+        # Nobody ever writes: the kernel closes it with this process.
+        os.set_inheritable(writing, False)
+        return
+    try:
+        os.setsid()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
+            signal.signal(number, signal.SIG_IGN)
+        close_all_but((reading,))
+        os.read(reading, 1)
+        if (folder / places.OWNER).exists():
+            clear(folder)
+    finally:
+        os._exit(0)
+
+
+def clear(folder: Path) -> None:
+    """End what belongs to a task whose agent runs no more, and remove its folders."""
     disk: Path | None = None
+    sessions: dict[int, int] = {}
     with contextlib.suppress(OSError, ValueError, KeyError):
-        disk = Path(json.loads((folder / places.OWNER).read_text(encoding="utf-8"))["disk"])
-    _end_all(folder)
+        told = json.loads((folder / places.OWNER).read_text(encoding="utf-8"))
+        disk = Path(told["disk"])
+        sessions = {
+            int(pid): int(began) for pid, began in told["sessions"].items() if began and int(pid) != told["pid"]
+        }
+    _end_all(folder, sessions)
     if disk is not None and disk.name.startswith(folder.name) and places.is_ours(disk):
         _forget_containers(folder, disk)
-        _end_all(folder)
+        _end_all(folder, {})
         places.remove(disk)
     places.remove(folder)
 
 
-def _end_all(folder: Path) -> None:
-    """Kill what was started with a folder's mark, and all that it has started, until nothing is left."""
+def _end_all(folder: Path, sessions: dict[int, int]) -> None:
+    """Kill what was started for a task, and all that it has started, until nothing is left.
+
+    It is known by its session, whose number nothing else gets while one of it lives, or by the mark in its variables:
+    some make sessions of their own, and others write over their variables.
+    """
     mark = f"{places.MARK}={folder}".encode()
     for _ in range(ROUNDS):
-        marked = [pid for pid in processes.processes() if mark in _environment(pid)]
-        found = {pid for root in marked for pid in (root, *(one.pid for one in processes.below(root)))}
-        if not found:
+        seen = processes.processes().values()
+        roots = [
+            one.pid
+            for one in seen
+            if (one.session in sessions and one.began >= sessions[one.session]) or mark in _environment(one.pid)
+        ]
+        found = {pid for root in roots for pid in (root, *(one.pid for one in processes.below(root)))}
+        alive = {pid for pid in found - {os.getpid()} if processes.started(pid) is not None}
+        if not alive:
             return
-        for pid in found - {os.getpid()}:
+        for pid in alive:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
         time.sleep(PAUSE)
@@ -71,12 +108,11 @@ def _forget_containers(folder: Path, disk: Path) -> None:
     program = lookup(NAME)
     if program is None or not (disk / "root").exists():
         return
-    words = tool(program, Storage(str(disk / "root"), str(disk / "runroot")))
-    environment = {**os.environ, "XDG_RUNTIME_DIR": str(folder), "TMPDIR": str(disk), places.MARK: str(folder)}
     with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        words, more = removal(program, Storage(str(disk / "root"), str(disk / "runroot")), folder)
         subprocess.run(  # noqa: S603 -- a list, written here
-            [*words, "system", "reset", "--force"],
-            env=environment,
+            words,
+            env={**os.environ, **more, places.MARK: str(folder)},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=RESET_SECONDS,

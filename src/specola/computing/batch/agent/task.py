@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import time
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,17 @@ from .placed import TOLD, Placed
 from .podman import Podman
 from .probe import architecture
 from .runtime import Container, Runtime, StartError
-from .status import ENDED, PULLING, RUNNING, STARTING, Status
+from .status import ENDED, FAILED, PULLING, RUNNING, STARTING, Status
 
 __all__ = ["Task"]
 
 # What is left for cleaning up when the scheduler's last signal is near.
 RESERVE = 4.0
+PUTTING_AWAY = 2.0
 NEAR = 60.0
+PAUSE = 0.1
+STOPPED = 143
+Started = tuple[Container, list["asyncio.Task[None]"]]
 SENTENCES = {
     "time_limit": "Its time was over.",
     "stopped": "It was stopped.",
@@ -56,6 +61,7 @@ class Task:
         self._runtime: Runtime = self._choose()
         self._stopping = asyncio.Event()
         self._why = ""
+        self._ending: dict[str, Any] = {}
         self._grace = manifest.grace
         self._within: float | None = None
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
@@ -71,12 +77,12 @@ class Task:
 
     def _signalled(self, number: int) -> None:
         """Stop. SIGUSR1 is the scheduler's word that the time limit is near; after SIGTERM only so much time is left."""
-        deadline = self.manifest.deadline
+        deadline = self.manifest.deadline or float(os.environ.get("SLURM_JOB_END_TIME") or 0)
         if number == signal.SIGUSR1:
             self.stop("time_limit", grace=self.manifest.grace)
         else:
             self._within = time.monotonic() + self.manifest.kill_wait - RESERVE
-            near = deadline is not None and time.time() > deadline - NEAR
+            near = deadline > 0 and time.time() > deadline - NEAR
             self.stop("time_limit" if near else "stopped", grace=self.manifest.grace)
 
     def stop(self, why: str, *, grace: float) -> None:
@@ -92,6 +98,10 @@ class Task:
         except StartError as error:
             self._end(None, error.code, str(error))
             return 1
+        except Exception as error:
+            # Whatever it is, who waits for the task is told; the scheduler keeps the trace.
+            self._end(None, FAILED, f"{type(error).__name__}: {error}")
+            raise
         finally:
             await self._clear()
         return code
@@ -106,7 +116,12 @@ class Task:
             everybody=self.manifest.user == "image",
         )
         told = os.open(placed.folder / TOLD, os.O_RDWR | os.O_NONBLOCK)
-        container, outputs = await self._start(placed)
+        started = await self._unless_stopped(self._start(placed))
+        if started is None:
+            os.close(told)
+            self._over(STOPPED)
+            return STOPPED
+        container, outputs = started
         beginning = asyncio.ensure_future(self._begun(container, told, placed))
         try:
             await self._ends_or_is_to_stop(container)
@@ -123,17 +138,30 @@ class Task:
         self._over(code)
         return code
 
+    async def _unless_stopped(self, starting: Coroutine[Any, Any, Started]) -> Started | None:
+        """Do something, unless the task is to stop before it is done."""
+        doing, stopping = asyncio.ensure_future(starting), asyncio.ensure_future(self._stopping.wait())
+        await asyncio.wait([doing, stopping], return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if doing.done():
+            started: Started = doing.result()
+            return started
+        doing.cancel()
+        await asyncio.wait([doing])
+        return None
+
     async def _ends_or_is_to_stop(self, container: Container) -> None:
         stopping = asyncio.ensure_future(self._stopping.wait())
         container.child.exited.add_done_callback(lambda _: stopping.cancel())
         await asyncio.wait([stopping])
 
-    async def _start(self, placed: Placed) -> tuple[Container, list[asyncio.Task[None]]]:
+    async def _start(self, placed: Placed) -> Started:
         pipes = [os.pipe(), os.pipe()]
         try:
             with open(os.devnull, "rb") as nothing:
                 streams = (nothing.fileno(), pipes[0][1], pipes[1][1])
                 container = await self._runtime.start(self.manifest, self.place, placed, streams)
+            places.note(self.place, container.child.pid)
         finally:
             for _, writing in pipes:
                 os.close(writing)
@@ -145,8 +173,9 @@ class Task:
 
     async def _begun(self, container: Container, told: int, placed: Placed) -> None:
         """Wait until the task's own program runs, and note which process it is."""
-        number = await _number(told)
-        process = processes.inside(number, os.getpid()) if placed.has_helper else container.child.pid
+        number = await _number(told) if placed.has_helper else 1
+        while (process := processes.inside(number, os.getpid())) is None and not placed.has_helper:
+            await asyncio.wait([container.child.exited], timeout=PAUSE)
         if process is None:
             return
         with contextlib.suppress(NetworkError):
@@ -165,11 +194,23 @@ class Task:
         while not container.child.exited.done() and time.monotonic() < self._limit(end):
             await asyncio.wait([container.child.exited], timeout=0.2)
         if not container.child.exited.done():
-            self.status.change(forced=True)
-            for one in list(processes.below(os.getpid())):
-                if self.network is None or one.pid != self.network.keeper.pid:
-                    with contextlib.suppress(ProcessLookupError, PermissionError):
-                        os.kill(one.pid, signal.SIGKILL)
+            await self._kill(container)
+
+    async def _kill(self, container: Container) -> None:
+        """Kill the container by its first process, so that the runtime can put its things away; if it does not, all of it."""
+        first = processes.first_of(self.entry.process) if self.entry else None
+        if first is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(first, signal.SIGKILL)
+            await asyncio.wait([container.child.exited], timeout=PUTTING_AWAY)
+        if not container.child.exited.done():
+            self._kill_all()
+
+    @staticmethod
+    def _kill_all() -> None:
+        for one in list(processes.below(os.getpid())):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(one.pid, signal.SIGKILL)
 
     def _limit(self, end: float) -> float:
         """Return when force is used; a later signal may have left less time."""
@@ -200,9 +241,7 @@ class Task:
         """Remove all that is the task's on this node, and say last how it ended."""
         with contextlib.suppress(OSError):
             await self._runtime.clear(self.place)
-        for one in list(processes.below(os.getpid())):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(one.pid, signal.SIGKILL)
+        self._kill_all()
         self.status.change(phase=ENDED, ended=time.time(), **self._ending)
         self.journal.close()
         await asyncio.sleep(0.2)

@@ -40,7 +40,7 @@ case $args in
 esac
 exit 0
 """
-LINE = re.compile(r"\s*(\d+)\s+(\d+)\s+(\S*python\S*)\s(.*)", re.ASCII)
+LINE = re.compile(r"\s*(\d+)\s+(\d+)\s+(\d+)\s+(\S*python\S*)\s(.*)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,23 +70,19 @@ class Listing:
 
     def argv(self) -> list[str]:
         """Return the command."""
-        return ["ps", "-ww", "-u", self.account, "-o", "pid=,etimes=,args="]
+        return ["ps", "-ww", "-u", self.account, "-o", "pid=,ppid=,etimes=,args="]
 
     def read(self, text: str, names: Names, *, now: datetime) -> Iterator[Entry]:
-        """Yield the agents of this installation's tasks."""
+        """Yield the agents of this installation's tasks, without the processes that they have forked."""
         begin = f"/{names.installation}/tasks/"
-        for line in text.splitlines():
-            found = LINE.fullmatch(line)
-            if found is None:
-                continue
-            program, run, folder = found[4].partition(f"/{AGENT} run ")
-            before, ours, task = folder.rpartition(begin)
-            if not run or not ours or not before.startswith("/") or program.strip().startswith("-c"):
-                continue
+        found = [one for line in text.splitlines() if (one := LINE.fullmatch(line)) and f"/{AGENT} run " in one[5]]
+        agents = {one[1] for one in found}
+        for one in found:
+            before, ours, task = one[5].rpartition(begin)
             job = names.job(task.strip())
-            if names.task(job):
-                started = now - timedelta(seconds=int(found[2]))
-                yield Entry(id=found[1], name=job, state=JobState.RUNNING, raw="running", started=started)
+            if one[2] not in agents and ours and before and names.task(job):
+                started = now - timedelta(seconds=int(one[3]))
+                yield Entry(id=one[1], name=job, state=JobState.RUNNING, raw="running", started=started)
 
 
 @dataclass(frozen=True, slots=True)
