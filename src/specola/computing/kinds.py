@@ -183,7 +183,7 @@ ENGINE = Kind(
             name="ssh",
             title="Container engine on another host",
             sentence="Docker or Podman on a machine reached by SSH, also behind a jump host; nothing is installed by root.",
-            settings={"host": {"address": "", "identity": "shared", "account": ""}},
+            settings={"host": {"identity": "key"}},
             own=True,
         ),
     ),
