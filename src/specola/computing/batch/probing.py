@@ -145,8 +145,8 @@ def _findings(facts: Facts, settings: BatchSettings) -> Iterator[Finding]:
     if facts.forward is False:
         yield Finding(
             code="nodes_closed",
-            sentence="Compute nodes do not let the owner of a job in by SSH; tasks are reached by steps of their jobs.",
-            hint="That works as well. With pam_slurm_adopt on the nodes, connections are several times faster.",
+            sentence="Compute nodes do not let the owner of a job in by SSH; tasks are reached by steps of their jobs alone.",
+            hint="With pam_slurm_adopt on the nodes, tasks would be reached while the controller is away as well.",
         )
 
 
