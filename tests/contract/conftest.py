@@ -21,6 +21,11 @@ from tests.support.engines import (  # noqa: F401 -- fixtures are found by their
 )
 from tests.support.hosts import connected, pinned, settings_of
 from tests.support.images import TEST_IMAGES, load
+from tests.support.kubernetes import (  # noqa: F401 -- fixtures are found by their names
+    Cluster,
+    KubernetesPlace,
+    kubernetes_cluster,
+)
 from tests.support.lab import shared
 from tests.support.places import EnginePlace, MemoryPlace, Place, RemotePlace, VolumePlace, context
 from tests.support.relay import Passage
@@ -38,8 +43,11 @@ REMOTE = [
     pytest.param("ssh", marks=[pytest.mark.containers, pytest.mark.slow]),
     pytest.param("jump", marks=[pytest.mark.containers, pytest.mark.slow]),
 ]
+# The same Podman without root, as everybody's own account.
+PEOPLE = [pytest.param("people", marks=[pytest.mark.containers, pytest.mark.slow])]
 # Two engines on one host have two pools.
-ENGINE_NAMES = ("podman", "docker", "ssh", "jump")
+KUBERNETES = pytest.param("kubernetes", marks=[pytest.mark.containers, pytest.mark.slow])
+ENGINE_NAMES = ("podman", "docker", "ssh", "jump", "people")
 POOLS = {"podman": "10.214.0.0/17", "docker": "10.214.128.0/17"}
 
 
@@ -87,7 +95,9 @@ async def remote_place(name: str, lab: SshHosts, folder: Path) -> AsyncIterator[
     """Have a place on an engine of the lab, with the test images, while the body runs."""
     passage = Passage(lab.front.address, 22)
     await passage.open()
-    shared_account = {"identity": Identity.SHARED, "account": lab.member}
+    shared_account: dict[str, object] = {"identity": Identity.SHARED, "account": lab.member}
+    if name == "people":
+        shared_account = {"identity": Identity.KEY}
     here: dict[str, object] = {"address": "127.0.0.1", "port": passage.port}
     if name == "ssh":
         host, socket = settings_of(lab.keys, lab.front, **shared_account, **here), lab.socket
@@ -97,7 +107,7 @@ async def remote_place(name: str, lab: SshHosts, folder: Path) -> AsyncIterator[
         socket = await asyncio.to_thread(lab.serve_own_engine)
     async with connected(lab, {name: host}) as connections:
         known = context(folder, connections.hosts)
-        one = RemotePlace.on(known, name=name, host=host, socket=socket, passage=passage)
+        one = RemotePlace.on(known, name=name, host=host, socket=socket, passage=passage, member=lab.member)
         try:
             await load(one.engine, TEST_IMAGES)
             yield one
@@ -121,7 +131,7 @@ async def placed(request: pytest.FixtureRequest, folder: Path) -> AsyncIterator[
             yield remote
 
 
-@pytest.fixture(params=["memory", *ENGINES, *REMOTE, *BATCH])
+@pytest.fixture(params=["memory", *ENGINES, *REMOTE, *PEOPLE, *BATCH, KUBERNETES])
 async def place(request: pytest.FixtureRequest, tmp_path: Path, anyio_backend: str) -> AsyncIterator[Place]:
     """Each kind of computing in turn; what a test leaves there is removed."""
     name: str = request.param
@@ -129,9 +139,13 @@ async def place(request: pytest.FixtureRequest, tmp_path: Path, anyio_backend: s
         if name in ENGINE_NAMES:
             yield await stack.enter_async_context(placed(request, tmp_path))
             return
-        one = (
-            MemoryPlace(context(tmp_path)) if name == "memory" else await a_batch_place(request, name, tmp_path, stack)
-        )
+        one: Place
+        if name == "memory":
+            one = MemoryPlace(context(tmp_path))
+        elif name == "kubernetes":
+            one = KubernetesPlace(context(tmp_path), request.getfixturevalue("kubernetes_cluster"))
+        else:
+            one = await a_batch_place(request, name, tmp_path, stack)
         try:
             yield one
         finally:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from specola.computing.engine.config import EngineSettings
 from specola.computing.engine.quirks import Memory
 from specola.computing.engine.trial import TRIAL, image_archive
 from specola.domain.computing import Capability, HomeMount, Phase
@@ -302,7 +303,9 @@ async def test_probe_finds_out_how_containers_start_here_and_remembers_it(engine
     await engine.engine.load(image_archive(left, helper=b"nothing", machine="amd64"))
     probe = await engine.computing.probe(budget())
     assert [one for one in probe.findings if one.code == "no_start"] == []
-    remembered = Memory(engine.context.data / "engines" / f"{engine.name}.json", engine.settings["url"]).read()
+    remembered = Memory(
+        engine.context.data / "engines" / f"{engine.name}.json", EngineSettings.model_validate(engine.settings).address
+    ).read()
     assert remembered is not None
     assert await engine.computing.discover() == {}
     assert await trials(engine) == [left]
@@ -310,8 +313,10 @@ async def test_probe_finds_out_how_containers_start_here_and_remembers_it(engine
     handle = await engine.open().launch(engine.web(), report=Reports(), budget=budget())
     config = (await engine.inspect(handle))["HostConfig"]
     assert isinstance(config, dict)
-    assert bool(config["Ulimits"]) is remembered.limits or engine.name == "podman"
-    again = Memory(engine.context.data / "engines" / f"{engine.name}.json", engine.settings["url"]).read()
+    assert bool(config["Ulimits"]) is remembered.limits or engine.name != "docker"
+    again = Memory(
+        engine.context.data / "engines" / f"{engine.name}.json", EngineSettings.model_validate(engine.settings).address
+    ).read()
     assert again == remembered
 
 

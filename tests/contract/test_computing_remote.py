@@ -57,8 +57,14 @@ async def test_task_goes_on_while_the_way_to_it_is_cut(remote: RemotePlace) -> N
     before = await remote.observe(handle)
     assert isinstance(remote.computing, HasLogs)
     assert isinstance(remote.computing, Watches)
-    following = asyncio.create_task(read(remote.computing.logs(handle, follow=True)))
-    watching = asyncio.create_task(read(remote.computing.watch()))
+    lines: list[object] = []
+    events: list[object] = []
+    following = asyncio.create_task(read(remote.computing.logs(handle, follow=True), lines))
+    watching = asyncio.create_task(read(remote.computing.watch(), events))
+    # Both have begun once something has come.
+    await remote.say(handle, "begun")
+    while not (lines and events):
+        await remote.computing.remove(await remote.launch(remote.exits()))
     held = await remote.computing.dial(handle, ECHO)
     await held.write(b"x")
     assert await held.read() == b"x"
@@ -128,9 +134,9 @@ def test_engine_is_in_one_place_only() -> None:
             EngineSettings.model_validate(wrong)
 
 
-async def read(lines: AsyncIterator[LogLine] | AsyncIterator[Handle]) -> None:
-    async for _ in lines:
-        pass
+async def read(stream: AsyncIterator[LogLine] | AsyncIterator[Handle], into: list[object]) -> None:
+    async for one in stream:
+        into.append(one)  # noqa: PERF401 -- others look at the list while it grows
 
 
 async def answers(place: RemotePlace, handle: str) -> bool:

@@ -4,10 +4,11 @@ import asyncio
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+from aiodocker.containers import DockerContainer
 from typing_extensions import override
 
 from specola.clock import Clock
@@ -107,14 +108,14 @@ async def until(look: Callable[[], Awaitable[bool]], *, seconds: float = 20.0) -
 
 
 class Place(ABC):
-    """One computing, and everything around it that the contract suite needs.
-
-    `tells_addresses`: what runs there is reached at addresses as well as by `dial`. `keeps_images`: it can be seen that an
-    image is there already.
-    """
+    """One computing, and everything around it that the contract suite needs."""
 
     tells_addresses = True
+    """Whether what runs there is reached at addresses as well as by `dial`."""
     keeps_images = True
+    """Whether it tells which images are there already."""
+    keeps_outputs_apart = True
+    """Whether it tells to which of its two outputs a task wrote a line."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
@@ -277,6 +278,8 @@ class EnginePlace(VolumePlace):
         How the computing is told of it.
     """
 
+    account: str | None = None
+    """The account that tasks run as, where each person has their own."""
     nowhere: ClassVar[Mapping[str, str]] = {"url": "unix:///nowhere/nobody.sock"}
     """The settings of an engine that does not answer."""
 
@@ -301,11 +304,15 @@ class EnginePlace(VolumePlace):
 
     @override
     def web(self) -> Launch:
-        return a_launch(TEST_IMAGE.reference, "sh", "-c", SERVE)
+        return self.shell(SERVE)
 
     def shell(self, script: str) -> Launch:
         """Run a script of the test image's shell."""
-        return a_launch(TEST_IMAGE.reference, "sh", "-c", script)
+        return replace(a_launch(TEST_IMAGE.reference, "sh", "-c", script), account=self.account)
+
+    def container(self, handle: Handle) -> DockerContainer:
+        """Return a task's container."""
+        return self.engine.docker.containers.container(name_of(handle))
 
     @override
     def asleep(self) -> Launch:
@@ -313,7 +320,7 @@ class EnginePlace(VolumePlace):
 
     @override
     async def as_root(self, handle: Handle, script: str) -> str:
-        stream = await ExecStream.open(self.engine, handle, ["sh", "-c", script])
+        stream = await ExecStream.open(self.engine, name_of(handle), ["sh", "-c", script])
         told = b""
         while data := await stream.read():
             told += data
@@ -336,11 +343,11 @@ class EnginePlace(VolumePlace):
 
     @override
     def other_machine(self) -> Launch:
-        return a_launch(ARM_IMAGE.reference)
+        return replace(a_launch(ARM_IMAGE.reference), account=self.account)
 
     @override
     async def kill(self, handle: Handle) -> None:
-        await self.engine.docker.containers.container(handle).kill()
+        await self.container(handle).kill()
 
     @override
     async def say(self, handle: Handle, text: str) -> None:
@@ -357,7 +364,7 @@ class EnginePlace(VolumePlace):
 
     async def _inside(self, handle: Handle, script: str, *words: str) -> None:
         """Begin a script in a container, as root."""
-        container = self.engine.docker.containers.container(handle)
+        container = self.container(handle)
         execution = await container.exec(["sh", "-c", script, "inside", *words], user="0")
         _ = await execution.start(detach=True)
 
@@ -368,7 +375,7 @@ class EnginePlace(VolumePlace):
 
     async def inspect(self, handle: Handle) -> dict[str, object]:
         """Return what the engine tells of a container."""
-        return await self.engine.docker.containers.container(handle).show()
+        return await self.container(handle).show()
 
     @override
     def unreachable(self) -> Computing:
@@ -409,19 +416,25 @@ class RemotePlace(EnginePlace):
     """What all connections to the host go through."""
 
     @classmethod
-    def on(cls, context: Context, *, name: str, host: HostSettings, socket: str, passage: Passage) -> Self:
-        """Return a place on the engine at a socket of a host, which the context's hosts know by `name`."""
+    def on(cls, context: Context, *, name: str, host: HostSettings, socket: str, passage: Passage, member: str) -> Self:
+        """Return a place on the engine of `member` at a socket of a host, which the context's hosts know by `name`."""
         assert context.hosts is not None
-        account = context.hosts.host(name, host.account)
+        account = context.hosts.host(name, member)
         engine = Engine(name, way=lambda: account.connect(socket))
         settings = {"host": host.model_dump(mode="json"), "socket": socket}
         made = cls(context, name=name, pool=REMOTE_POOL, engine=engine, settings=settings)
         made.passage = passage
+        made.account = None if host.account else member
         return made
 
     @override
     async def tidy(self) -> None:
         """The platform puts no rules in place there."""
+
+
+def name_of(handle: Handle) -> str:
+    """Return the name of a task's container."""
+    return handle.rpartition("/")[2]
 
 
 async def command(*argv: str, text: str = "") -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -10,13 +11,19 @@ from pydantic import BaseModel, ValidationError
 from specola.clock import Clock
 from specola.computing.batch import BatchComputing, BatchSettings
 from specola.computing.batch.config import not_a_persons
-from specola.computing.engine import EngineComputing, EngineSettings
+from specola.computing.engine import (
+    AccountEngines,
+    EngineComputing,
+    EngineSettings,
+    not_a_persons as not_a_persons_engine,
+)
+from specola.computing.kubernetes import KubernetesComputing, KubernetesSettings
 from specola.computing.memory import MemoryComputing, World
 from specola.computing.memory.config import MemorySettings
 from specola.domain.errors import InvalidError
-from specola.hosts.config import HostSettings
+from specola.hosts.config import Identity
 from specola.ports.computing import Computing
-from specola.ports.hosts import Host, Hosts
+from specola.ports.hosts import Hosts
 
 __all__ = ["KINDS", "Context", "Kind", "Start", "open_computing"]
 
@@ -97,25 +104,23 @@ def _memory(name: str, settings: MemorySettings, context: Context) -> Computing:
 
 
 def _engine(name: str, settings: EngineSettings, context: Context) -> Computing:
-    return EngineComputing(
-        name=name,
-        settings=settings,
-        host=_host(name, settings.host, context),
-        installation=context.installation,
-        data=context.data,
-        clock=context.clock,
+    opened = partial(
+        EngineComputing, settings=settings, installation=context.installation, data=context.data, clock=context.clock
     )
-
-
-def _host(name: str, settings: HostSettings | None, context: Context) -> Host | None:
-    """Return the host that a computing works on, with its shared account; None: it is here."""
-    if settings is None:
-        return None
-    if context.hosts is None:
+    if settings.host is None:
+        return opened(name=name)
+    hosts = context.hosts
+    if hosts is None:
         raise InvalidError(
             f"The computing “{name}” is on another host, which this process does not reach.", field="host"
         )
-    return context.hosts.host(name, settings.account)
+    if settings.host.identity in {Identity.SHARED, Identity.LOCAL}:
+        return opened(name=name, host=hosts.host(name, settings.host.account))
+    return AccountEngines(
+        name=name,
+        hosts=hosts,
+        opened=lambda account: opened(name=name, host=hosts.host(name, account), account=account),
+    )
 
 
 def _batch(name: str, settings: BatchSettings, context: Context) -> Computing:
@@ -127,17 +132,6 @@ def _batch(name: str, settings: BatchSettings, context: Context) -> Computing:
         clock=context.clock,
         hosts=context.hosts,
     )
-
-
-def _not_a_persons_engine(settings: EngineSettings) -> str:
-    """Say what is not a person's to decide: what reads files, sockets or registries as the platform itself."""
-    if settings.host is None:
-        return "the platform's own engines are used with the platform's own rights"
-    if settings.model_fields_set & {"helper", "file_server"}:
-        return "files of the platform's own machine are placed in containers by administrators only"
-    if settings.insecure_registries:
-        return "registries without TLS are asked by the platform itself"
-    return ""
 
 
 BATCH = Kind(
@@ -162,6 +156,23 @@ BATCH = Kind(
     ),
     own=not_a_persons,
 )
+
+
+def _kubernetes(name: str, settings: KubernetesSettings, context: Context) -> Computing:
+    return KubernetesComputing(name=name, settings=settings, installation=context.installation, clock=context.clock)
+
+
+def _kubernetes_of_a_person(settings: KubernetesSettings) -> str:
+    """Say what is not a person's to decide: what reads files or rights of the platform's own."""
+    if not settings.kubeconfig.get_secret_value():
+        return "The kubeconfig has to be given itself: files and the account of the platform's host are not yours."
+    if settings.file_server != KubernetesSettings().file_server:
+        return "The server of files is chosen by an administrator."
+    if settings.insecure_registries:
+        return "Registries without TLS are named by an administrator."
+    return ""
+
+
 ENGINE = Kind(
     title="Container engine",
     settings=EngineSettings,
@@ -170,18 +181,38 @@ ENGINE = Kind(
         Start(name="here", title="Container engine here", sentence="Docker or Podman on the platform's own machine."),
         Start(
             name="ssh",
-            title="Container engine over SSH",
-            sentence="Docker or Podman on another machine that is reached by SSH, also behind a jump host.",
-            settings={"host": {"address": ""}},
+            title="Container engine on another host",
+            sentence="Docker or Podman on a machine reached by SSH, also behind a jump host; nothing is installed by root.",
+            settings={"host": {"address": "", "identity": "shared", "account": ""}},
             own=True,
         ),
     ),
-    own=_not_a_persons_engine,
+    own=not_a_persons_engine,
 )
 # It touches nothing of the platform's, so anybody may have one.
 MEMORY = Kind(title="In memory", settings=MemorySettings, opener=_memory, own=lambda _settings: "")
 
-KINDS: Mapping[str, Kind[Any]] = {"batch": BATCH, "engine": ENGINE, "memory": MEMORY}
+KUBERNETES = Kind(
+    title="Kubernetes",
+    settings=KubernetesSettings,
+    opener=_kubernetes,
+    starts=(
+        Start(
+            name="kubernetes",
+            title="Kubernetes cluster",
+            sentence="One pod for each task, with rights in one namespace.",
+            own=True,
+        ),
+    ),
+    own=_kubernetes_of_a_person,
+)
+
+KINDS: Mapping[str, Kind[Any]] = {
+    "batch": BATCH,
+    "engine": ENGINE,
+    "kubernetes": KUBERNETES,
+    "memory": MEMORY,
+}
 
 
 def open_computing(kind: str, *, name: str, settings: Mapping[str, Any], context: Context) -> Computing:

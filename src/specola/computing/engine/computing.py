@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from aiodocker.exceptions import DockerError
 
@@ -69,7 +70,7 @@ WIDTH = 16
 class EngineComputing:
     """Tasks are containers of one engine, Docker or Podman; the handle of a task is its container's name."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- keyword-only: what all computings share, and the way to the host
         self,
         *,
         name: str,
@@ -78,8 +79,11 @@ class EngineComputing:
         data: Path,
         clock: Clock,
         host: Host | None = None,
+        account: str = "",
     ) -> None:
         self.name = name
+        # Each account has an engine of its own, and so networks and quirks of its own.
+        file = quote(f"{name}@{account}" if account else name, safe="@") + ".json"
         self._remote = None if host is None else Remote(computing=name, host=host, socket=settings.socket)
         self._settings = settings
         self._clock = clock
@@ -91,12 +95,12 @@ class EngineComputing:
         self._networks = Networks(
             pool=settings.networks,
             rest=settings.network_rest,
-            file=data / "networks" / f"{name}.json",
+            file=data / "networks" / file,
             names=self._names,
             clock=clock,
             routes=local_routes if self._remote is None else self._remote.routes,
         )
-        self._memory = Memory(data / "engines" / f"{name}.json", settings.address)
+        self._memory = Memory(data / "engines" / file, settings.address)
         self._launcher = Launcher(
             computing=name,
             engine=self._engine,

@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from specola.domain.errors import InvalidError
 from specola.domain.reference import ImageReference
-from specola.hosts.config import HostSettings
+from specola.hosts.config import HostSettings, Identity
 
-__all__ = ["EngineSettings", "usual_sockets"]
+__all__ = ["EngineSettings", "not_a_persons", "usual_sockets"]
 
 
 def usual_sockets() -> tuple[Path, ...]:
@@ -100,3 +100,15 @@ class EngineSettings(BaseModel):
     def is_local(self) -> bool:
         """Whether the engine runs on this machine, so that its networks and folders are ours."""
         return self.address.startswith("unix://")
+
+
+def not_a_persons(settings: EngineSettings) -> str:
+    """Say what in some settings is not a person's to decide who adds an engine for themselves ("": nothing)."""
+    usual = EngineSettings.model_fields
+    if settings.host is None or settings.host.identity is Identity.LOCAL:
+        return "the platform's own machine is used with the platform's own rights"
+    if settings.insecure_registries:
+        return "registries without TLS are asked by the platform itself"
+    if (settings.helper, settings.file_server) != (usual["helper"].default, usual["file_server"].default):
+        return "helper and file server are files of the platform's own machine"
+    return ""

@@ -48,9 +48,12 @@ def lowered(launch: Launch) -> Launch:
 
     Such an engine has 65536 numbers to give (subuid(5)), and people's begin above. They keep their distance from each other.
     """
-    number = launch.number if launch.number <= LARGEST else LEAST + launch.number % (LARGEST + 1 - LEAST)
-    home = launch.home if launch.home is None else replace(launch.home, number=number)
-    return replace(launch, number=number, home=home)
+    home = launch.home if launch.home is None else replace(launch.home, number=_within(launch.home.number))
+    return replace(launch, number=_within(launch.number), home=home)
+
+
+def _within(number: int) -> int:
+    return number if number <= LARGEST else LEAST + number % (LARGEST + 1 - LEAST)
 
 
 class Users:

@@ -134,10 +134,7 @@ class Api:
         ]
         try:
             writer.write("\r\n".join(lines).encode() + b"\r\n\r\n")
-            head = await reader.readuntil(b"\r\n\r\n")
-            status = int(head.split(b" ", 2)[1])
-            if status != 101:
-                raise _read_error(status, await _body(head, reader))
+            await _check_switched(reader)
         except BaseException:
             writer.close()
             raise
@@ -175,11 +172,10 @@ class Api:
 
     def _error(self, answer: httpx.Response) -> ApiError:
         after = answer.headers.get("Retry-After", "")
-        error = _read_error(answer.status_code, answer.content, again=float(after) if after.isdecimal() else None)
-        return error
+        return _read_error(answer.status_code, answer.content, again=float(after) if after.isdecimal() else None)
 
     def _headers(self) -> dict[str, str]:
-        return {**self._learn().headers(), "User-Agent": "specola", "Accept": "application/json"}
+        return {**self._learn().headers(), "User-Agent": "specola", "Accept": "application/json, */*"}
 
     def _learn(self) -> Access:
         if self._access is None:
@@ -225,6 +221,13 @@ def _pauses() -> Iterator[float | None]:
     for number in range(TRIES - 1):
         yield 0.2 * 2**number * random.uniform(0.7, 1.3)  # noqa: S311 -- no secret
     yield None
+
+
+async def _check_switched(reader: asyncio.StreamReader) -> None:
+    head = await reader.readuntil(b"\r\n\r\n")
+    status = int(head.split(b" ", 2)[1])
+    if status != 101:
+        raise _read_error(status, await _body(head, reader))
 
 
 async def _body(head: bytes, reader: asyncio.StreamReader) -> bytes:

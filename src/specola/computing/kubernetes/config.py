@@ -79,6 +79,8 @@ class KubernetesSettings(BaseModel):
     tolerations: tuple[Mapping[str, Any], ...] = ()
     priority_class: str = ""
     partitions: Mapping[str, PartitionSettings] = Field(default_factory=dict)
+    cpu_share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """How much of a task's CPUs is set aside for it; it may use all of them while nobody else does."""
     gpu_resource: str = "nvidia.com/gpu"
     gpu_label: str = "nvidia.com/gpu.product"
     """The label of nodes that names the model of their GPUs."""

@@ -14,6 +14,8 @@ __all__ = [
     "IMAGE",
     "INSTALLATION",
     "PORTS",
+    "PRE_STOP",
+    "REMOVED",
     "STOPPED",
     "TASK",
     "Names",
@@ -26,6 +28,8 @@ TASK = "org.specola.task"
 PORTS = "org.specola.ports"
 ARCHITECTURE = "org.specola.architecture"
 IMAGE = "org.specola.image"
+PRE_STOP = "org.specola.pre-stop"
+REMOVED = "org.specola.removed"
 STOPPED = "org.specola.stopped"
 """Says of a pod that it was asked to end, so that what its cluster calls a deadline is told apart from one."""
 

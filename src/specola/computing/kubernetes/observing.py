@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from specola.computing.kubernetes.names import ARCHITECTURE, CONTAINER, IMAGE, PORTS, STOPPED
+from specola.computing.kubernetes.names import ARCHITECTURE, CONTAINER, IMAGE, PORTS, REMOVED, STOPPED
 from specola.domain.computing import Observation, Phase
 from specola.domain.reasons import EndReason, WaitReason
 
-__all__ = ["moment", "observed"]
+__all__ = ["is_removed", "moment", "observed"]
 
 FORCED = 137  # 128 + SIGKILL
 NEVER = re.compile(
@@ -21,7 +21,12 @@ NO_PROGRAM = ("executable file not found", "no such file or directory", "not a d
 SHORT = re.compile(r"\d+ (Insufficient [\w./-]+|Too many pods)")
 WORDS = {"cpu": "CPUs", "memory": "memory", "ephemeral-storage": "disk", "nvidia.com/gpu": "GPUs"}
 # Old clusters never say how the containers of a pod ended that they ended themselves: what they need for it, with this to spare.
-SPARE = timedelta(seconds=3)
+SPARE = timedelta(seconds=2)
+
+
+def is_removed(pod: Mapping[str, Any]) -> bool:
+    """Tell whether a pod was removed by the platform, and is there only until its node is done with it."""
+    return REMOVED in _notes(pod) and bool(pod["metadata"].get("deletionTimestamp"))
 
 
 def observed(pod: Mapping[str, Any], *, now: datetime, direct: bool) -> Observation:
@@ -207,8 +212,8 @@ def _conditions(status: Mapping[str, Any], kind: str) -> Iterator[Mapping[str, A
 
 
 def moment(text: str | None) -> datetime | None:
-    """Read one of a cluster's timestamps."""
-    return datetime.fromisoformat(text) if text else None
+    """Read one of a cluster's timestamps; the year 1970 stands for never."""
+    return datetime.fromisoformat(text) if text and not text.startswith("1970-") else None
 
 
 def _line(message: str) -> str:

@@ -1,5 +1,6 @@
 """What a cluster is told to make for one task: pure functions from a launch to objects."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from specola.computing.kubernetes.names import (
     IMAGE,
     INSTALLATION,
     PORTS,
+    PRE_STOP,
     Names,
     Place,
     label_of,
@@ -32,9 +34,10 @@ VARIABLE = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
 VARIABLES_BYTES = 512 * 1024
 # Since 1.22 a pod may have ports below 1024 for everybody.
 SAFE_PORTS = (1, 22)
-SECRET = "/specola-secret"
+HANDED_IN = "/specola-secret"
 SETUP = """\
 set -e
+mkdir -p /.specola/files
 cp /bin/busybox /.specola/busybox
 printf %s "$RUN" >/.specola/run
 printf %s "$LOGIN" >/.specola/login
@@ -122,6 +125,8 @@ def pod_body(launch: Launch, plan: Plan, names: Names, settings: KubernetesSetti
     place = names.place(launch.task, launch.owner)
     ports = sorted({interface.port for interface in launch.interfaces})
     notes = {PORTS: ",".join(map(str, ports)), IMAGE: plan.image_id or "", ARCHITECTURE: plan.architecture or ""}
+    if launch.pre_stop is not None:
+        notes[PRE_STOP] = json.dumps([launch.pre_stop.time.total_seconds(), *launch.pre_stop.command])
     partition = settings.partitions.get(launch.placement.partition or "")
     selector = {**settings.node_selector, **(partition.node_selector if partition else {})}
     if launch.resources.gpus and launch.resources.gpu_model:
@@ -246,7 +251,7 @@ def _setup(launch: Launch, plan: Plan, settings: KubernetesSettings) -> dict[str
         "resources": {"limits": {"cpu": "500m", "memory": "64Mi"}, "requests": {"cpu": "10m", "memory": "16Mi"}},
         "volumeMounts": [
             {"name": "placed", "mountPath": f"/{FOLDER}"},
-            {"name": "credential", "mountPath": SECRET, "readOnly": True},
+            {"name": "credential", "mountPath": HANDED_IN, "readOnly": True},
         ],
     }
 
@@ -281,7 +286,8 @@ def _resources(launch: Launch, settings: KubernetesSettings) -> dict[str, Any]:
     amounts = {"cpu": f"{max(1, round(wanted.cpus * 1000))}m", "memory": str(wanted.memory)}
     if wanted.gpus:
         amounts[settings.gpu_resource] = str(wanted.gpus)
-    return {"requests": amounts, "limits": amounts}
+    aside = f"{max(1, round(wanted.cpus * settings.cpu_share * 1000))}m"
+    return {"requests": amounts | {"cpu": aside}, "limits": amounts}
 
 
 def _environment(launch: Launch) -> Mapping[str, str]:

@@ -1,0 +1,78 @@
+"""The server of files, which is sent into a pod when its files are first wanted: it is too large for what a pod begins with."""
+
+import io
+import tarfile
+from pathlib import Path
+
+from specola.computing.inside.fileserver import FileServer
+from specola.computing.inside.paths import FILES, HELPER
+from specola.computing.kubernetes.api import Api
+from specola.computing.kubernetes.names import Place
+from specola.computing.kubernetes.session import Session
+from specola.domain.errors import LaunchError
+
+__all__ = ["FilePlacer"]
+
+TEST = (HELPER, "test", "-e", f"{FILES}/.whole")
+UNPACK = (HELPER, "tar", "-x", "-f", "-", "-C", FILES)
+PIECE = 256 * 1024
+
+
+class FilePlacer:
+    """Sends the server of files into pods that do not have it yet."""
+
+    def __init__(self, server: FileServer) -> None:
+        self._server = server
+        self._placed: set[str] = set()
+
+    async def place(self, api: Api, place: Place) -> None:
+        """See to it that a pod has the server.
+
+        Raises
+        ------
+        LaunchError
+            This host has none, or the pod does not take it.
+        """
+        if place.handle in self._placed:
+            return
+        if await _run(api, place, TEST) != 0:
+            parts = self._server.parts()
+            if not parts:
+                raise LaunchError(
+                    "This task gives no way to its files: the platform's host has no server of files.",
+                    hint="An administrator installs openssh-sftp-server there.",
+                    code="no_files",
+                )
+            if await _run(api, place, UNPACK, given=_archive(parts)) != 0:
+                raise LaunchError(
+                    "This task gives no way to its files: it does not take their server.", code="no_files"
+                )
+        self._placed.add(place.handle)
+
+    def forget(self, handle: str) -> None:
+        """Forget a pod that is no more."""
+        self._placed.discard(handle)
+
+
+def _archive(parts: dict[str, Path]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT) as tar:
+        # The last says that all before it are there.
+        for name, content in [*((name, file.read_bytes()) for name, file in parts.items()), (".whole", b"")]:
+            info = tarfile.TarInfo(name)
+            info.size, info.mode = len(content), 0o755
+            tar.addfile(info, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+async def _run(api: Api, place: Place, command: tuple[str, ...], *, given: bytes = b"") -> int | None:
+    session = await Session.start(api, place, command)
+    try:
+        for start in range(0, len(given), PIECE):
+            await session.write(given[start : start + PIECE])
+        await session.end()
+        while (await session.read())[1]:
+            pass
+        return await session.code()
+    finally:
+        await session.close()
