@@ -10,7 +10,7 @@ from specola.computing.batch.scheduling import Limits
 from specola.domain.computing import Capability, Finding, Probe
 from specola.domain.placement import GpuKind
 
-__all__ = ["Facts", "described"]
+__all__ = ["Facts", "described", "unseen"]
 
 OLDEST_PYTHON = (3, 9)
 SKEW = 5.0
@@ -94,6 +94,25 @@ def described(facts: Facts, settings: BatchSettings) -> Probe:
         gpus=tuple(GpuKind(model=model, count=count) for model, count in gpus.items()) or _own_gpus(node),
         images=facts.images,
         skew=facts.skew,
+    )
+
+
+def unseen(settings: BatchSettings) -> Probe:
+    """Return what is told of a computing that nobody here has an account on yet: it can be asked nothing."""
+    finding = Finding(
+        code="no_account",
+        sentence="Nobody has linked an account there yet, so it could not be asked.",
+        hint="Link your own account there, then test again.",
+    )
+    return Probe(
+        product=settings.scheduler.value,
+        version="",
+        architectures=(),
+        cpus=0.0,
+        memory=0,
+        capabilities=ABILITIES,
+        findings=(finding,),
+        scheduler=settings.scheduler.value,
     )
 
 
