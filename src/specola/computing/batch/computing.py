@@ -19,6 +19,7 @@ from specola.computing.batch.images import Shelf
 from specola.computing.batch.kept import kept_lines
 from specola.computing.batch.names import Names, Ticket
 from specola.computing.batch.parts import Parts
+from specola.computing.batch.probing import unseen
 from specola.computing.batch.session import Session
 from specola.domain.budget import Budget
 from specola.domain.computing import (
@@ -79,6 +80,8 @@ class BatchComputing:
     async def probe(self, budget: Budget) -> Probe:
         """Ask the scheduler what there is, and a compute node, by a small job once a day, what it is like."""
         async with budget.spend(), asking(self.name):
+            if not await self._accounts.names():
+                return unseen(self._settings)
             return await self._parts.prober.probe(seconds=min(budget.left() / 2, self._settings.answer))
 
     async def launch(self, launch: Launch, *, report: Report, budget: Budget) -> Handle:
