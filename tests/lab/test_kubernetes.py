@@ -1,5 +1,6 @@
 """The lab's Kubernetes: what its accounts may do, what its pods reach, and that it comes back."""
 
+import signal
 import urllib.error
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -79,7 +80,8 @@ def test_platforms_account_makes_restricted_pods_alone(account: Api) -> None:
 
 def test_it_is_mended_where_it_stands(kubernetes_cluster: Cluster, pod: dict[str, Any]) -> None:  # noqa: F811 -- see above
     assert kubernetes.status(LAB).condition is Condition.UP
-    kubernetes_cluster.lab.node.end("kube-apiserver")
+    kubernetes_cluster.lab.node.signal("kube-apiserver", signal.SIGKILL)
+    until("Its end", lambda: kubernetes.status(LAB).condition is not Condition.UP)
     assert kubernetes.status(LAB).condition is Condition.BROKEN
     again = kubernetes.up(LAB)
     assert again == kubernetes_cluster.lab
