@@ -29,7 +29,7 @@ format: ## Format the code
 	@$(VENV)/ruff format --quiet .
 	@$(VENV)/ruff check --fix --quiet .
 
-test: ## Run all tests, with real engines, clusters, database and browser (TESTS=tests/gateway for some)
+test: ## Run all tests, with real engines, clusters, SSH hosts, database and browser (TESTS=tests/gateway for some)
 	@$(PYTHON) -m scripts.setup test
 	-@nice $(PYTHON) -m lab build kubernetes
 	@$(VENV)/python -m scripts.tests $(TESTS)
@@ -39,8 +39,8 @@ test-lab: ## Run the tests of the lab, whose machines are built the first time
 	@$(PYTHON) -m lab build
 	@$(VENV)/python -m scripts.tests tests/lab
 
-test-quick: ## Run the tests that need no container engine, database server or browser
-	@$(VENV)/python -m pytest $(TESTS) --ignore=tests/lab -m "not containers and not browser and not postgres and not slow" --numprocesses 3 --dist loadfile
+test-quick: ## Run the tests that need no container engine, lab, database server or browser
+	@$(VENV)/python -m pytest $(TESTS) --ignore=tests/lab -m "not containers and not lab and not browser and not postgres and not slow" --numprocesses 3 --dist loadfile
 
 bench: ## Measure side by side with peers, and print one table
 	@$(PYTHON) -m scripts.setup test

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lab.ground import REGISTRY_PORTS
-from scripts.machine import CACHE, FailedError, answers, run, say
+from scripts.machine import CACHE, FailedError, answers, has, run, say
 from scripts.setup import Need, install, programs
 
-__all__ = ["CACHED", "PEOPLE", "alone", "debian", "is_in_use", "mirror", "prepare"]
+__all__ = ["CACHED", "PEOPLE", "alone", "debian", "is_in_use", "mirror", "prepare", "refusal"]
 
 CACHED = CACHE / "lab"
 SUITE, NEWER = "trixie", "sid"
@@ -76,16 +76,26 @@ ON_HOST = (
 )
 
 
+def refusal() -> str:
+    """Return why this machine cannot have lab machines, whatever is installed; empty: it can."""
+    if os.geteuid() != 0:
+        return "Lab machines are namespaces, mounts and networks of this one: only root can make them."
+    apart = [f"--{kind}" for kind in ("mount", "uts", "ipc", "net", "pid")]
+    if has("unshare") and answers(["unshare", *apart, "--fork", "true"]) is None:
+        return "Lab machines are namespaces of this one, and it lets not even root make them."
+    return ""
+
+
 def prepare() -> None:
     """Install what lab machines need of this one, saying what and why; refuse whoever may not make them.
 
     Raises
     ------
     FailedError
-        This is not root, or something cannot be installed.
+        This machine cannot have any, or something cannot be installed.
     """
-    if os.geteuid() != 0:
-        raise FailedError("Lab machines are namespaces, mounts and networks of this one: only root can make them.")
+    if why := refusal():
+        raise FailedError(why)
     install(ON_HOST)
 
 

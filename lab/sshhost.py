@@ -51,6 +51,19 @@ class SshHosts:
     keys: Keys
     place: Place
 
+    def serve_own_engine(self) -> str:
+        """Have the second host's Podman serve its API to `member`, without root; return its socket there."""
+        number = self.people[self.member]
+        folder, name = f"/run/user/{number}", f"podman-{self.member}"
+        socket = f"{folder}/podman/podman.sock"
+        machine = self.place.machine(INNER)
+        machine.run("mkdir", "--parents", str(Path(socket).parent), user=self.member)
+        home = {"HOME": f"/home/{self.member}", "XDG_RUNTIME_DIR": folder, "PODMAN_IGNORE_CGROUPSV1_WARNING": "1"}
+        argv = ("podman", "system", "service", "--time=0", f"unix://{socket}")
+        answers = ("curl", "--silent", "--fail", "--unix-socket", socket, "http://engine/_ping")
+        machine.serve(Service(name, argv, user=self.member, answers=answers, environment=home))
+        return socket
+
     def lines(self) -> Iterator[str]:
         """Yield how they are used."""
         ssh = f"ssh -F {self.keys.configuration}"

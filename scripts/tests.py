@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-# Nothing of the platform stands on the lab yet, and building its machines takes minutes: `make test-lab` runs its tests.
+# What of the platform stands on the lab is tested with all else. The lab's own tests take minutes: `make test-lab` runs them.
 LAB = "tests/lab"
 # More than these is not chance.
 MOST = 4

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadGroupScheduling  # type: ignore[import-untyped]  # it has none
 
+from lab.root import refusal
 from tests.support.databases import clock, database, empty_database, migrated_sqlite, postgres_server, store
 
 __all__ = ["anyio_backend", "clock", "database", "empty_database", "migrated_sqlite", "postgres_server", "store"]
@@ -22,11 +23,33 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what stands on the lab, with the reason, where this machine cannot have one."""
+    on_lab = [item for item in items if item.get_closest_marker("lab")]
+    why = refusal() if on_lab else ""
+    for item in on_lab if why else ():
+        item.add_marker(pytest.mark.skip(reason=why))
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Fail if a test was skipped that could have run: a lab that cannot be had is the only excuse."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or exitstatus != pytest.ExitCode.OK:
+        return
+    excuse = f"Skipped: {refusal()}"
+    skipped = [report for report in reporter.stats.get("skipped", ()) if report.longrepr[2] != excuse]
+    if skipped:
+        reporter.write_line("A test that is skipped shows nothing; make it run, or remove it.", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 # What shares an engine's demonstrations, what it builds, the places of the lab, or the one network outside. The library's own marks (`xdist_group`)
 # do not reach its scheduler with pytest 9.2.
 TOGETHER = (
     "tests/e2e/",
+    "tests/hosts/",
     "tests/lab/",
+    "tests/matrix/",
     "tests/scripts/test_wheel.py",
     "tests/contract/test_computing_hostile.py::test_task_reaches_the_world_but_not_the_clouds_metadata",
 )

@@ -5,6 +5,7 @@ import { Connection, type Status } from "./desktop/connection";
 import { Keys } from "./desktop/keys";
 import { Settings } from "./desktop/settings";
 import { typing } from "./desktop/typing";
+import { countdown, ending } from "./ending";
 import { menus } from "./menus";
 
 function found<T extends Element>(selector: string): T {
@@ -87,6 +88,18 @@ for (const menu of all) {
   });
 }
 
+/** Hear when the task's time is nearly over; that it has ended the desktop's own connection tells. */
+function listen(): void {
+  const source = new EventSource("/.specola/viewer/events");
+  ending(source);
+  source.addEventListener("over", () => source.close());
+  source.addEventListener("error", () => {
+    if (source.readyState === EventSource.CLOSED) setTimeout(listen, 2000);
+  });
+}
+
 menus();
+countdown();
 page.classList.add("scripted");
 connection.connect();
+listen();

@@ -1,4 +1,5 @@
 // The page of a task's terminals: one tab for each session, found again after a reload.
+import { countdown, ending } from "./ending";
 import { Connection, type Listed, end, sessions } from "./terminal-connection";
 import { Screen } from "./terminal-screen";
 import { stylesByObjectModel } from "./terminal-styles";
@@ -184,6 +185,7 @@ function searching(): void {
 /** Hear when the task, or the right to it, has ended. */
 function listen(): void {
   const source = new EventSource("/.specola/viewer/events");
+  ending(source);
   source.addEventListener("over", () => {
     source.close();
     for (const tab of tabs) tab.close("The task has ended, or your right to it");
@@ -206,6 +208,7 @@ async function found(): Promise<Listed[]> {
 
 async function start(): Promise<void> {
   stylesByObjectModel();
+  countdown();
   searching();
   part("#more").addEventListener("click", () => new Tab(null).choose());
   const kept = sessionStorage.getItem(KEPT);

@@ -27,6 +27,9 @@ export function refreshTimes(now: number = Date.now()): void {
       case "since":
         write(element, duration((now - at) / 1000));
         break;
+      case "until":
+        write(element, at > now ? duration((at - now) / 1000) : "a moment");
+        break;
       case "clock":
         write(element, clock.format(at));
         break;

@@ -1,8 +1,10 @@
 // The page of an interface that is no HTTP: its copy buttons, and a new look when it cannot be reached any more.
 import { copyButtons } from "./copy";
+import { countdown, ending } from "./ending";
 
 function listen(): void {
   const source = new EventSource("/.specola/viewer/events");
+  ending(source);
   source.addEventListener("over", () => {
     source.close();
     location.reload();
@@ -15,4 +17,5 @@ function listen(): void {
 
 document.documentElement.classList.add("scripted");
 copyButtons();
+countdown();
 if (document.querySelector("[data-live]")) listen();

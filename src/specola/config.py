@@ -14,6 +14,9 @@ from pydantic_settings import (
 )
 from typing_extensions import override
 
+from specola.domain.durations import parse_duration
+from specola.domain.errors import InvalidError
+
 __all__ = ["Limits", "Settings", "default_data"]
 
 
@@ -63,9 +66,13 @@ class Settings(BaseSettings):
     """The engine's API socket; empty: the first of Docker's and Podman's usual sockets that answers."""
     engine_settings: dict[str, Any] = Field(default_factory=dict)
     """More settings of the local engine, read by its adapter."""
+    host_sources: tuple[str, ...] = ()
+    """Networks that the platform comes from, as hosts see it; empty: from anywhere."""
     gateways: Annotated[int, Field(ge=1, le=256)] = 1
     """How many gateway processes share the public port."""
     limits: Limits = Field(default_factory=Limits)
+    warn_before: tuple[str, ...] = ("60m", "15m", "5m")
+    """How long before its time limit a task is warned of it."""
     session_hours: Annotated[float, Field(gt=0)] = 24 * 14
     log_format: str = "auto"
     """auto (coloured on a terminal, else JSON), json or text."""
@@ -81,6 +88,16 @@ class Settings(BaseSettings):
         host, _, port = value.rpartition(":")
         if not host or not port.isdigit():
             raise ValueError("bind is ADDRESS:PORT, for example 127.0.0.1:8080")
+        return value
+
+    @field_validator("warn_before")
+    @classmethod
+    def _warnings_are_durations(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for one in value:
+            try:
+                _ = parse_duration(one)
+            except InvalidError as error:
+                raise ValueError(error.sentence) from error
         return value
 
     @field_validator("ssh_bind")
@@ -160,6 +177,16 @@ class Settings(BaseSettings):
     def connector_socket(self) -> Path:
         """Where `connector` answers web and worker."""
         return self.run / "connector.sock"
+
+    @property
+    def signer_socket(self) -> Path:
+        """Where `signer` answers the connector."""
+        return self.run / "signer.sock"
+
+    @property
+    def hosts_socket(self) -> Path:
+        """Where `connector` lets the worker use its connections to hosts."""
+        return self.run / "hosts.sock"
 
     @property
     def terminals_socket(self) -> Path:

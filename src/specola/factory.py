@@ -15,6 +15,7 @@ from specola.identity.local import LocalPasswords
 from specola.ports.connector import Connector
 from specola.secrets import Sealer
 from specola.services.access import Access
+from specola.services.account_links import AccountLinks
 from specola.services.addresses import Addresses
 from specola.services.certificates import Certificates
 from specola.services.computings import Computings
@@ -25,6 +26,7 @@ from specola.services.found import Found
 from specola.services.front_door import FrontDoor
 from specola.services.groups import Groups
 from specola.services.health import Health
+from specola.services.identities import Identities
 from specola.services.keys import Keys
 from specola.services.links import Links
 from specola.services.names import Names
@@ -100,6 +102,8 @@ class Services:
     addresses: Addresses
     people: People
     access: Access
+    account_links: AccountLinks
+    identities: Identities
     certificates: Certificates
     groups: Groups
     keys: Keys
@@ -158,6 +162,8 @@ class Services:
                 sealer=context.sealer,
                 endpoints=Endpoints(terminals=settings.terminals_socket, streams=settings.streams),
             ),
+            account_links=_account_links(context),
+            identities=Identities(store=store, clock=clock, sealer=context.sealer, sources=settings.host_sources),
             certificates=Certificates(
                 store=store, clock=clock, authority=context.tls_authority, server=settings.tls_cert
             ),
@@ -178,3 +184,13 @@ class Services:
             found=Found(store=store, clock=clock, tasks=tasks, catalogue=catalogue),
             offers=Offers(store=store, computings=computings, limits=settings.limits),
         )
+
+
+def _account_links(context: ProcessContext) -> AccountLinks:
+    return AccountLinks(
+        store=context.store,
+        clock=context.clock,
+        connector=context.connector,
+        sealer=context.sealer,
+        sources=context.settings.host_sources,
+    )

@@ -4,6 +4,7 @@ from specola.clock import Clock
 from specola.computing.kinds import Context
 from specola.config import Settings
 from specola.domain.errors import DataFolderError
+from specola.hosts.relayed import RelayedHosts
 
 __all__ = ["computing_context", "installation_id"]
 
@@ -26,5 +27,10 @@ def installation_id(settings: Settings) -> str:
 
 
 def computing_context(settings: Settings, clock: Clock) -> Context:
-    """Return what every computing of this installation shares."""
-    return Context(installation=installation_id(settings), data=settings.data, clock=clock)
+    """Return what every computing of this installation shares; hosts are reached by the connector, which holds the ways."""
+    return Context(
+        installation=installation_id(settings),
+        data=settings.data,
+        clock=clock,
+        hosts=RelayedHosts(settings.hosts_socket),
+    )

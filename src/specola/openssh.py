@@ -8,11 +8,17 @@ from typing import TypeAlias
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import load_ssh_public_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_ssh_public_key,
+)
 
 from specola.domain.errors import InvalidError
 
-__all__ = ["ReadKey", "certifiable", "fingerprint_of", "read_key"]
+__all__ = ["ReadKey", "certifiable", "fingerprint_of", "new_pair", "read_key"]
 
 LONGEST = 16 * 1024
 SHORTEST_RSA = 3072
@@ -98,3 +104,11 @@ def certifiable(key: ReadKey) -> Certifiable:
     if key.algorithm.startswith("sk-") or isinstance(known, dsa.DSAPublicKey):
         raise InvalidError("A security key cannot be certified here.", hint="Add it to your account instead.")
     return known
+
+
+def new_pair() -> tuple[str, str]:
+    """Make an Ed25519 key; return its private half and its public half, both as OpenSSH's text."""
+    key = ed25519.Ed25519PrivateKey.generate()
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
+    public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+    return private.decode(), public.decode()

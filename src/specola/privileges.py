@@ -3,15 +3,19 @@
 import ctypes
 import os
 import pwd
+import resource
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from specola.domain.errors import UserMissingError
 
-__all__ = ["account_of", "drop_to", "hand_over"]
+__all__ = ["account_of", "close_memory", "drop_to", "files_as", "hand_over"]
 
 PR_SET_PDEATHSIG = 1
 PR_GET_PDEATHSIG = 2
+PR_SET_DUMPABLE = 4
 
 
 def account_of(user: str) -> pwd.struct_passwd:
@@ -47,6 +51,12 @@ def drop_to(user: str) -> None:
             os.kill(os.getpid(), dies_with_parent)
 
 
+def close_memory() -> None:
+    """Let no other process of the same user read this one's memory or trace it, and leave no core file behind."""
+    _ = _libc().prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
 def _parent_death_signal() -> int:
     """Return the signal this process gets when its parent dies, 0: none. The kernel forgets it with a change of user."""
     number = ctypes.c_int(0)
@@ -80,3 +90,31 @@ def hand_over(path: Path, user: str) -> None:
                 os.chown(one, account.pw_uid, account.pw_gid, dir_fd=here, follow_symlinks=False)
     finally:
         os.close(folder)
+
+
+@contextmanager
+def files_as(account: pwd.struct_passwd | None) -> Iterator[None]:
+    """Touch files with the rights of another user while the body runs, in this thread alone (setfsuid(2)).
+
+    Parameters
+    ----------
+    account
+        Who; None: nobody else. This process is root otherwise.
+
+    Notes
+    -----
+    The body must not wait for the event loop, which has its own thread with its own rights.
+    """
+    if account is None:
+        yield
+        return
+    libc = _libc()
+    group, user = libc.setfsgid(account.pw_gid), libc.setfsuid(account.pw_uid)
+    try:
+        # It tells of no failure but by what it returns the next time.
+        if libc.setfsuid(-1) != account.pw_uid or libc.setfsgid(-1) != account.pw_gid:
+            raise PermissionError(f"this process may not act as {account.pw_name}")
+        yield
+    finally:
+        libc.setfsuid(user)
+        libc.setfsgid(group)

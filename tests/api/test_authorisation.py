@@ -24,8 +24,8 @@ class Rule:
 ANYONE = Rule(anyone=True)
 SIGNED_IN = Rule()
 BY_HAND = Rule(by_hand=True)
-READ, TASKS, SOFTWARE, CONNECT = (
-    Rule(scope=scope) for scope in (Scope.READ, Scope.TASKS, Scope.SOFTWARE, Scope.CONNECT)
+READ, TASKS, SOFTWARE, CONNECT, COMPUTINGS = (
+    Rule(scope=scope) for scope in (Scope.READ, Scope.TASKS, Scope.SOFTWARE, Scope.CONNECT, Scope.COMPUTINGS)
 )
 ADMINISTRATION = Rule(scope=Scope.ADMINISTRATION, administrators=True)
 
@@ -59,6 +59,8 @@ TABLE = {
     "GET /tasks/{task}/connections": READ,
     "GET /tasks/{task}/links": READ,
     "GET /tasks/{task}/ports": READ,
+    "GET /account/links": READ,
+    "GET /accounts/authority": READ,
     "GET /groups": READ,
     "GET /groups/{name}": READ,
     "GET /software": READ,
@@ -68,6 +70,13 @@ TABLE = {
     "GET /computings/{name}": READ,
     "GET /computings/{name}/offer": READ,
     "POST /computings/{name}/test": READ,
+    "POST /computings": COMPUTINGS,
+    "POST /computings/test": COMPUTINGS,
+    "GET /computings/{name}/definition": COMPUTINGS,
+    "GET /overseen-computings": COMPUTINGS,
+    "PUT /computings/{name}": COMPUTINGS,
+    "PATCH /computings/{name}": COMPUTINGS,
+    "DELETE /computings/{name}": COMPUTINGS,
     "POST /tasks": TASKS,
     "PATCH /tasks/{task}": TASKS,
     "POST /tasks/{task}/stop": TASKS,
@@ -79,6 +88,9 @@ TABLE = {
     "POST /account/certificates": CONNECT,
     "DELETE /account/certificates/{serial}": CONNECT,
     "GET /account/certificates": READ,
+    "PUT /account/links/{computing}": CONNECT,
+    "POST /account/links/{computing}/check": CONNECT,
+    "DELETE /account/links/{computing}": CONNECT,
     "POST /account/keys": CONNECT,
     "POST /account/ssh-certificates": CONNECT,
     "POST /software": SOFTWARE,
@@ -87,6 +99,9 @@ TABLE = {
     "PUT /software/{name}/definition": SOFTWARE,
     "PUT /software/{name}/sharing": SOFTWARE,
     "DELETE /software/{name}": SOFTWARE,
+    "GET /computings/{name}/accounts": READ,
+    "PUT /computings/{name}/accounts/{person}": ADMINISTRATION,
+    "DELETE /computings/{name}/accounts/{person}": ADMINISTRATION,
     "POST /groups": ADMINISTRATION,
     "DELETE /groups/{name}": ADMINISTRATION,
     "GET /people": ADMINISTRATION,
@@ -105,10 +120,26 @@ BODIES: dict[str, object] = {
     "POST /tokens": {"name": "another", "scopes": ["read"]},
     "PATCH /people/{name}": {"disabled": False},
     "POST /invitations": {},
+    "PUT /computings/{name}/accounts/{person}": {"account": "ada"},
+    "PUT /account/links/{computing}": {"account": "ada"},
+    "PATCH /computings/{name}": {"intake": "paused"},
     "POST /groups": {"name": "x"},
     "PATCH /groups/{name}": {"title": "A title"},
 }
-PLACES = ("task", "interface", "name", "person", "session", "token", "invitation", "serial", "key", "link", "port")
+PLACES = (
+    "task",
+    "computing",
+    "interface",
+    "name",
+    "person",
+    "session",
+    "token",
+    "invitation",
+    "serial",
+    "key",
+    "link",
+    "port",
+)
 
 
 async def ask(client: httpx.AsyncClient, operation: str) -> httpx.Response:

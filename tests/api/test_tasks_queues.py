@@ -114,3 +114,13 @@ async def test_a_time_that_says_nothing_is_refused(ada: httpx.AsyncClient, time:
     answer = await ada.post("/tasks", json={"image": WEB, "time": time})
     assert answer.status_code == 422
     assert answer.json()["field"] == "time"
+
+
+async def test_software_tells_how_long_it_runs_and_what_it_does_before_its_end(ada: httpx.AsyncClient) -> None:
+    definition = f"software: long\nimage: {WEB}\ntime: 36h\npre_stop: {{command: [save], time: 1m}}\n"
+    added = (await ada.post("/software", content=definition)).json()
+    (release,) = added["releases"]
+    assert (release["time"], release["pre_stop"]) == ("1d12h", {"command": ["save"], "time": "1m"})
+    task = (await ada.post("/tasks", json={"software": "long", "partition": "fat"})).json()
+    assert task["placement"]["time"] == "1d12h"
+    await ada.post(f"/tasks/{task['id']}/stop", params={"wait": 20})

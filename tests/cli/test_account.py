@@ -96,9 +96,21 @@ async def test_a_token_without_the_scope_is_3(ada: Program, callers: Callers) ->
 @pytest.mark.slow
 async def test_every_command_explains_itself(specola: Program) -> None:
     listing = await specola("--help")
-    for name in ("up", "web", "worker", "connector", "gateway", "admin", "login", "software", "run", "computing", "rm"):
+    for name in (
+        "up",
+        "web",
+        "worker",
+        "connector",
+        "gateway",
+        "admin",
+        "login",
+        "software",
+        "run",
+        "computings",
+        "rm",
+    ):
         assert f"\n  {name} " in listing.out
-    for name in ("run", "ls", "software", "computing", "admin", "up"):
+    for name in ("run", "ls", "software", "computings", "admin", "up"):
         ran = await specola(name, "--help")
         assert (ran.code, ran.err) == (0, "")
     assert (await specola("--version")).out.startswith("specola")

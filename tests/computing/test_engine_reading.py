@@ -11,9 +11,9 @@ from specola.clock import ManualClock
 from specola.computing.engine.frames import lines
 from specola.computing.engine.images import count
 from specola.computing.engine.kernel import out_of_memory
-from specola.computing.engine.locks import alone
 from specola.computing.engine.observing import ended, measured
 from specola.computing.kinds import Context, open_computing
+from specola.computing.locks import alone
 from specola.domain.errors import InvalidError
 
 pytestmark = pytest.mark.anyio

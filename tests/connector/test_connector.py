@@ -17,7 +17,6 @@ from specola.connector.directory import Directory, Way
 from specola.connector.relay import Relays
 from specola.connector.sampler import Sampler
 from specola.connector.server import create_app
-from specola.connector.wire import problem_of, raised
 from specola.domain.budget import Budget
 from specola.domain.computing import Progress
 from specola.domain.errors import (
@@ -34,6 +33,7 @@ from specola.domain.errors import (
 )
 from specola.domain.software import Interface, Protocol
 from specola.listening import Listener, bind, listener
+from specola.problems import problem_of, raised
 from specola.worker.launching import launch_of
 from tests.support.harness import short_folder
 from tests.worker.records import task as record_of
@@ -134,6 +134,8 @@ async def test_the_questions_are_answered_as_in_process(place: Place) -> None:
     direct = DirectConnector(place.directory, place.sampler)
     await place.client.health()
     assert await place.client.probe("local") == await direct.probe("local")
+    assert (await place.client.probe_draft("local", "memory", {"cpus": 64, "token": "x"})).cpus == 64
+    assert (await place.client.probe("local")).cpus != 64
     details = await place.client.inspect_image("local", "example.test/web:1")
     assert details == await direct.inspect_image("local", "example.test/web:1")
 
@@ -301,3 +303,23 @@ async def test_more_ports_leave_those_that_are_there(place: Place) -> None:
         assert place.relays.path(place.task, 7).stat().st_ino == offered
         writer.write(b"a")
         assert await reader.readexactly(1) == b"a"
+
+
+async def test_a_trial_is_told_by_its_own_name_and_forgotten(place: Place) -> None:
+    forgotten: list[str] = []
+    place.directory.on_forgetting(forgotten.append)
+    async with place.directory.trial("local", "memory", {"cpus": 64, "token": "x"}) as tried:
+        assert tried.name != "local"
+        assert await place.directory.settings(tried.name) == {"cpus": 64, "token": "x"}
+        assert (await place.directory.settings("local")).get("cpus") != 64
+    assert forgotten == [tried.name]
+    with pytest.raises(MissingError):
+        await place.directory.settings(tried.name)
+    place.world.break_down()
+    with pytest.raises(ComputingUnreachableError, match="The computing “far” does not answer"):
+        await place.client.probe_draft("far", "memory", {})
+    with pytest.raises(InvalidError, match="no kind of computing"):
+        await place.client.probe_draft("far", "cloud", {})
+    with pytest.raises(InvalidError) as refused:
+        await place.client.probe_draft("far", "memory", {"cpus": "canary", "token": "canary"})
+    assert "canary" not in f"{refused.value.sentence} {refused.value.hint}"

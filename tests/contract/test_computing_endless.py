@@ -39,9 +39,9 @@ def on_disk(folder: Path) -> int:
     return sizes
 
 
-async def test_disk_keeps_a_bounded_end_of_what_a_task_writes(engine: EnginePlace) -> None:
-    handle = await engine.launch(engine.shell(WRITE))
-    log = Path(str((await engine.inspect(handle))["LogPath"]))
+async def test_disk_keeps_a_bounded_end_of_what_a_task_writes(local_engine: EnginePlace) -> None:
+    handle = await local_engine.launch(local_engine.shell(WRITE))
+    log = Path(str((await local_engine.inspect(handle))["LogPath"]))
     assert log.is_file()
     # The log is read afterwards only: Podman stumbles over a line that is being written.
     largest = written = before = 0
@@ -51,10 +51,10 @@ async def test_disk_keeps_a_bounded_end_of_what_a_task_writes(engine: EnginePlac
             written += now - before if now >= before else 0
             largest, before = max(largest, now), now
             await asyncio.sleep(0.01)
-    await engine.kill(handle)
-    await engine.ended(handle)
+    await local_engine.kill(handle)
+    await local_engine.ended(handle)
     assert LIMIT / 2 < largest < MOST
     assert await asyncio.to_thread(on_disk, log.parent) < MOST
-    numbers = await last_numbers(engine, handle)
+    numbers = await last_numbers(local_engine, handle)
     assert numbers == sorted(numbers)
     assert numbers[-1] * LINE >= 2 * LIMIT

@@ -29,41 +29,41 @@ async def volumes(place: EnginePlace) -> set[str]:
     return {one["Name"] for one in (await place.engine.get("volumes", {}))["Volumes"] or ()}
 
 
-async def test_what_an_image_declares_changes_nothing_of_ours(engine: EnginePlace) -> None:
-    before = await volumes(engine)
+async def test_what_an_image_declares_changes_nothing_of_ours(local_engine: EnginePlace) -> None:
+    before = await volumes(local_engine)
     script = f'cat "$SPECOLA_CREDENTIAL_FILE"; echo; {SERVE}'
     launch = replace(
         a_launch(HOSTILE_IMAGE.reference, "sh", "-c", script),
         environment={"SPECOLA_CREDENTIAL_FILE": "/www/index.html", "SPECOLA_TASK": "another"},
         user=RunsAs.HOME,
     )
-    handle = await engine.launch(launch)
+    handle = await local_engine.launch(launch)
 
     async def wrote_it() -> bool:
-        assert isinstance(engine.computing, HasLogs)
-        return launch.credential in [line.text async for line in engine.computing.logs(handle)]
+        assert isinstance(local_engine.computing, HasLogs)
+        return launch.credential in [line.text async for line in local_engine.computing.logs(handle)]
 
     await until(wrote_it)
-    output = (await run(engine.computing, handle, ["/.specola/busybox", "env"])).output
+    output = (await run(local_engine.computing, handle, ["/.specola/busybox", "env"])).output
     assert f"SPECOLA_TASK={launch.task}" in output.decode().splitlines()
-    await engine.computing.remove(handle)
-    assert await nothing_left(engine)
-    assert await volumes(engine) == before
+    await local_engine.computing.remove(handle)
+    assert await nothing_left(local_engine)
+    assert await volumes(local_engine) == before
 
 
-async def test_image_without_a_command_says_so(engine: EnginePlace) -> None:
+async def test_image_without_a_command_says_so(local_engine: EnginePlace) -> None:
     with pytest.raises(LaunchError) as caught:
-        await engine.launch(a_launch(HOSTILE_IMAGE.reference))
+        await local_engine.launch(a_launch(HOSTILE_IMAGE.reference))
     assert caught.value.reason_code == "command_unknown"
-    assert await nothing_left(engine)
+    assert await nothing_left(local_engine)
 
 
 @pytest.mark.parametrize("image", [STRANGE_USER_IMAGE, LINKED_USERS_IMAGE], ids=["unknown", "linked"])
-async def test_image_that_runs_as_nobody_it_knows_is_refused(engine: EnginePlace, image: TestImage) -> None:
+async def test_image_that_runs_as_nobody_it_knows_is_refused(local_engine: EnginePlace, image: TestImage) -> None:
     with pytest.raises(LaunchError) as caught:
-        await engine.launch(a_launch(image.reference))
+        await local_engine.launch(a_launch(image.reference))
     assert caught.value.reason_code == "image_user"
-    assert await nothing_left(engine)
+    assert await nothing_left(local_engine)
 
 
 @pytest.mark.parametrize(
@@ -78,11 +78,13 @@ async def test_image_that_runs_as_nobody_it_knows_is_refused(engine: EnginePlace
     ],
     ids=["equals", "empty", "line", "zero", "long", "many"],
 )
-async def test_variables_that_no_program_can_have_are_refused(engine: EnginePlace, environment: dict[str, str]) -> None:
+async def test_variables_that_no_program_can_have_are_refused(
+    local_engine: EnginePlace, environment: dict[str, str]
+) -> None:
     with pytest.raises(LaunchError) as caught:
-        await engine.launch(replace(engine.web(), environment=environment))
+        await local_engine.launch(replace(local_engine.web(), environment=environment))
     assert caught.value.reason_code == "environment_refused"
-    assert await nothing_left(engine)
+    assert await nothing_left(local_engine)
 
 
 @pytest.fixture
@@ -122,23 +124,23 @@ async def heard(place: EnginePlace, handle: str, host: str) -> bool:
 
 # There is one network outside, so one test at a time may stand there.
 @pytest.mark.xdist_group("outside")
-async def test_task_reaches_the_world_but_not_the_clouds_metadata(engine: EnginePlace, outside: None) -> None:
-    handle = await engine.launch(engine.web())
-    await until(lambda: heard(engine, handle, OUTSIDE))
+async def test_task_reaches_the_world_but_not_the_clouds_metadata(local_engine: EnginePlace, outside: None) -> None:
+    handle = await local_engine.launch(local_engine.web())
+    await until(lambda: heard(local_engine, handle, OUTSIDE))
     reader, writer = await asyncio.open_connection(METADATA, PORT)
     assert await reader.read() == b"outside\n"
     writer.close()
     await writer.wait_closed()
-    assert not await heard(engine, handle, METADATA)
+    assert not await heard(local_engine, handle, METADATA)
 
 
-async def test_names_are_resolved_in_a_task(engine: EnginePlace) -> None:
-    handle = await engine.launch(engine.web())
-    address = (await engine.observe(handle)).addresses[ECHO][0]
+async def test_names_are_resolved_in_a_task(local_engine: EnginePlace) -> None:
+    handle = await local_engine.launch(local_engine.web())
+    address = (await local_engine.observe(handle)).addresses[ECHO][0]
 
     async def resolved() -> bool:
         asking = ["/.specola/busybox", "nslookup", handle]
-        output = (await run(engine.computing, handle, asking)).output
+        output = (await run(local_engine.computing, handle, asking)).output
         return f"Address: {address}" in output.decode()
 
     await until(resolved)

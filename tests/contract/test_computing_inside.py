@@ -45,21 +45,26 @@ async def processes(place: EnginePlace, handle: str) -> str:
     return (await run(place.computing, handle, ["/.specola/busybox", "ps"])).output.decode()
 
 
-async def test_commands_end_when_who_ran_them_is_killed(engine: EnginePlace) -> None:
-    handle = await engine.launch(engine.web())
-    arguments = [engine.context.data, engine.context.installation, engine.settings["url"], engine.settings["networks"]]
+async def test_commands_end_when_who_ran_them_is_killed(local_engine: EnginePlace) -> None:
+    handle = await local_engine.launch(local_engine.web())
+    arguments = [
+        local_engine.context.data,
+        local_engine.context.installation,
+        local_engine.settings["url"],
+        local_engine.settings["networks"],
+    ]
     other = await asyncio.create_subprocess_exec(
         sys.executable, "-c", RUNNER, *map(str, arguments), handle, stdout=asyncio.subprocess.PIPE
     )
     assert other.stdout is not None
     assert await other.stdout.readline() == b"running\n"
-    seen = await processes(engine, handle)
+    seen = await processes(local_engine, handle)
     assert all(f"sleep {number}" in seen for number in (4801, 4802, 4803, 4804))
     other.send_signal(signal.SIGKILL)
     _ = await other.wait()
 
     async def gone() -> bool:
-        return "sleep 48" not in await processes(engine, handle)
+        return "sleep 48" not in await processes(local_engine, handle)
 
     await until(gone)
 
@@ -128,13 +133,13 @@ async def test_text_for_a_shell_is_read_by_nobody_before_it(engine: EnginePlace)
     assert done.output.endswith(b"|a  b|/root|$(id)|*|;|")
 
 
-async def test_files_are_served_to_the_tasks_user(engine: EnginePlace) -> None:
-    assert Capability.FILES in (await engine.computing.probe(budget())).capabilities
+async def test_files_are_served_to_the_tasks_user(local_engine: EnginePlace) -> None:
+    assert Capability.FILES in (await local_engine.computing.probe(budget())).capabilities
     home = HomeMount(key="ann", number=4799, path="/home/ann")
-    launch = replace(engine.shell("exec sleep 1000"), user=RunsAs.HOME, home=home, number=4799)
-    handle = await engine.launch(launch)
-    assert isinstance(engine.computing, HasFiles)
-    stream = await engine.computing.files(handle)
+    launch = replace(local_engine.shell("exec sleep 1000"), user=RunsAs.HOME, home=home, number=4799)
+    handle = await local_engine.launch(launch)
+    assert isinstance(local_engine.computing, HasFiles)
+    stream = await local_engine.computing.files(handle)
     try:
         client = FileClient(stream)
         assert await client.begin() == 3
@@ -142,13 +147,13 @@ async def test_files_are_served_to_the_tasks_user(engine: EnginePlace) -> None:
         data = bytes(range(256)) * 4096
         await client.write("note", data)
         assert await client.read("note") == data
-        written = engine.context.data / "homes" / "ann" / "note"
+        written = local_engine.context.data / "homes" / "ann" / "note"
         assert (written.stat().st_uid, written.read_bytes()) == (4799, data)
         await stream.end()
         assert await stream.read() == b""
     finally:
         await stream.close()
-    assert FILES not in await processes(engine, handle)
+    assert FILES not in await processes(local_engine, handle)
 
 
 async def test_files_of_an_image_without_a_shell_are_served(engine: EnginePlace) -> None:
@@ -172,21 +177,23 @@ async def test_user_that_the_image_does_not_know_gets_a_name(engine: EnginePlace
     assert done.output.decode().splitlines() == ["ann", "2", "ann:x:4799:4799:ann:/tmp:"]
 
 
-async def test_engine_without_helper_or_file_server_says_what_is_missing(engine: EnginePlace, tmp_path: Path) -> None:
+async def test_engine_without_helper_or_file_server_says_what_is_missing(
+    local_engine: EnginePlace, tmp_path: Path
+) -> None:
     for missing, lost in (
         ({"file_server": str(tmp_path / "none")}, {Capability.FILES}),
         ({"helper": str(tmp_path / "none")}, {Capability.FILES, Capability.EXECUTE, Capability.TERMINAL}),
     ):
-        computing = engine.open_with(missing)
+        computing = local_engine.open_with(missing)
         probe = await computing.probe(budget())
         assert not lost & probe.capabilities
         assert [one.code for one in probe.findings if one.code.startswith("no_")] == [
             "no_file_server" if "file_server" in missing else "no_helper"
         ]
-    handle = await engine.open_with({"file_server": str(tmp_path / "none")}).launch(
-        engine.web(), report=Reports(), budget=budget()
+    handle = await local_engine.open_with({"file_server": str(tmp_path / "none")}).launch(
+        local_engine.web(), report=Reports(), budget=budget()
     )
-    assert (await run(engine.computing, handle, ["ls", "/.specola"])).output.split() == [
+    assert (await run(local_engine.computing, handle, ["ls", "/.specola"])).output.split() == [
         b"busybox",
         b"credential",
         b"guard",

@@ -53,13 +53,13 @@ async def registry(tmp_path: Path) -> AsyncIterator[RunningRegistry]:
 
 
 @pytest.fixture
-async def bare(engine: EnginePlace) -> AsyncIterator[EnginePlace]:
+async def bare(local_engine: EnginePlace) -> AsyncIterator[EnginePlace]:
     """An engine that has none of the images that these tests fetch."""
-    await forget(engine)
-    yield engine
-    for handle in (await engine.computing.discover()).values():
-        await engine.computing.remove(handle)
-    await forget(engine)
+    await forget(local_engine)
+    yield local_engine
+    for handle in (await local_engine.computing.discover()).values():
+        await local_engine.computing.remove(handle)
+    await forget(local_engine)
 
 
 async def forget(place: EnginePlace) -> None:

@@ -14,12 +14,13 @@ from pathlib import Path
 import pytest
 
 from specola.computing.engine.service import answering_socket
-from specola.domain.computing import Capability, HomeMount, Phase
+from specola.domain.computing import Capability, HomeMount, Phase, shell_command
 from specola.domain.errors import ComputingUnreachableError
 from specola.domain.software import RunsAs
 from tests.contract.test_computing import ask, served
+from tests.support.commands import run
 from tests.support.images import TEST_IMAGE, load
-from tests.support.places import ECHO, HTTP, EnginePlace, Reports, budget, context, until
+from tests.support.places import ECHO, HTTP, EnginePlace, budget, context, until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.containers]
 
@@ -36,8 +37,8 @@ async def rootless(tmp_path: Path) -> AsyncIterator[EnginePlace]:
         process = await asyncio.create_subprocess_exec(*argv, cwd=REPOSITORY, stdout=log, stderr=log)
     try:
         await until(lambda: answers(socket))
-        await load(socket, [TEST_IMAGE])
-        place = EnginePlace(context(tmp_path), name="podman", url=f"unix://{socket}", pool="10.214.0.0/17")
+        place = EnginePlace.at(context(tmp_path), name="podman", url=f"unix://{socket}", pool="10.214.0.0/17")
+        await load(place.engine, [TEST_IMAGE])
         try:
             yield place
         finally:
@@ -68,12 +69,15 @@ async def answers(socket: Path) -> bool:
 
 async def test_task_runs_without_root(rootless: EnginePlace) -> None:
     probe = await rootless.computing.probe(budget())
-    assert not {Capability.HOMES, Capability.ISOLATION, Capability.DIRECT_TCP} & probe.capabilities
+    assert not {Capability.ISOLATION, Capability.DIRECT_TCP} & probe.capabilities
+    assert {Capability.HOMES, Capability.SCRATCH} <= probe.capabilities
     assert "rootless" in {one.code for one in probe.findings if one.serious}
-    reports = Reports()
-    home = HomeMount(key="ann", number=4711, path="/home/ann")
-    handle = await rootless.launch(replace(rootless.web(), user=RunsAs.HOME, home=home), reports)
-    assert "home_not_mounted" in reports.codes
+    home = HomeMount(key="ann", number=100007, path="/home/ann")
+    launch = replace(rootless.web(), user=RunsAs.HOME, number=home.number, home=home, scratch="/scratch")
+    handle = await rootless.launch(launch)
+    script = "touch ~/note /scratch/note && stat -c %u ~ ~/note /scratch"
+    done = await run(rootless.computing, handle, shell_command(script))
+    assert done.output.split() == [b"37006"] * 3
     await served(rootless, handle)
     addresses = (await rootless.observe(handle)).addresses
     assert {port: host for port, (host, _) in addresses.items()} == {HTTP: "127.0.0.1", ECHO: "127.0.0.1"}

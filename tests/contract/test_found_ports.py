@@ -24,8 +24,8 @@ SITE = FoundPort(port=8501, protocol=Protocol.HTTP, loopback=True)
 GREETER = FoundPort(port=2200, protocol=Protocol.SSH, loopback=False)
 
 
-async def test_server_started_inside_a_running_task_is_found_and_reached(engine: EnginePlace) -> None:
-    handle = await engine.launch(engine.shell(f"nc -ll -p 2200 -e echo SSH-2.0-test & {SERVE}"))
+async def test_server_started_inside_a_running_task_is_found_and_reached(local_engine: EnginePlace) -> None:
+    handle = await local_engine.launch(local_engine.shell(f"nc -ll -p 2200 -e echo SSH-2.0-test & {SERVE}"))
     told: asyncio.Queue[Sequence[FoundPort]] = asyncio.Queue()
 
     async def tell(found: Mapping[TaskId, Sequence[FoundPort]]) -> None:
@@ -38,11 +38,11 @@ async def test_server_started_inside_a_running_task_is_found_and_reached(engine:
         return Way(task=TASK, computing="here", handle=handle, ports=ports, declared=(HTTP, ECHO))
 
     directory = Directory(
-        lambda name, kind, settings: open_computing(kind, name=name, settings=settings, context=engine.context)
+        lambda name, kind, settings: open_computing(kind, name=name, settings=settings, context=local_engine.context)
     )
     with short_folder() as folder:
         relays, scout = Relays(folder, directory), Scout(directory, tell)
-        await directory.add_computing("here", "engine", engine.settings)
+        await directory.add_computing("here", "engine", local_engine.settings)
         await directory.add_way(way((HTTP, ECHO)))
         await directory.keep(computings={"here"}, tasks={TASK})
         running = [asyncio.create_task(scout.run()), asyncio.create_task(relays.run())]
@@ -50,7 +50,7 @@ async def test_server_started_inside_a_running_task_is_found_and_reached(engine:
             async with asyncio.timeout(60):
                 while await told.get() != (GREETER,):
                     pass
-                await engine.listen(handle, SITE.port, loopback=True)
+                await local_engine.listen(handle, SITE.port, loopback=True)
                 while SITE not in await told.get():
                     pass
                 await until(lambda: exists(relays, SITE.port))
@@ -58,7 +58,7 @@ async def test_server_started_inside_a_running_task_is_found_and_reached(engine:
                 writer.write(b"GET /index.html HTTP/1.0\r\n\r\n")
                 assert (await reader.read()).endswith(b"hello\n")
                 writer.close()
-                await engine.hush(handle, SITE.port)
+                await local_engine.hush(handle, SITE.port)
                 while await told.get() != (GREETER,):
                     pass
         finally:
@@ -72,12 +72,12 @@ async def exists(relays: Relays, port: int) -> bool:
     return relays.path(TASK, port).exists()
 
 
-async def test_ports_are_seen_from_inside_where_the_engine_is_elsewhere(engine: EnginePlace) -> None:
-    handle = await engine.launch(engine.web())
-    over = await engine.launch(engine.exits())
-    await engine.ended(over)
-    await engine.listen(handle, 8092, loopback=True)
-    ports = Ports(engine.engine, local=False)
+async def test_ports_are_seen_from_inside_where_the_engine_is_elsewhere(local_engine: EnginePlace) -> None:
+    handle = await local_engine.launch(local_engine.web())
+    over = await local_engine.launch(local_engine.exits())
+    await local_engine.ended(over)
+    await local_engine.listen(handle, 8092, loopback=True)
+    ports = Ports(local_engine.engine, local=False)
 
     async def shows() -> bool:
         return await ports.look([handle, over, "nobody"]) == {handle: {HTTP: False, ECHO: False, 8092: True}}
@@ -85,39 +85,39 @@ async def test_ports_are_seen_from_inside_where_the_engine_is_elsewhere(engine: 
     await until(shows)
 
 
-async def test_host_is_asked_for_a_container_only_once_while_it_runs(engine: EnginePlace) -> None:
-    handle = await engine.launch(engine.web())
-    ports = Ports(engine.engine, local=True)
+async def test_host_is_asked_for_a_container_only_once_while_it_runs(local_engine: EnginePlace) -> None:
+    handle = await local_engine.launch(local_engine.web())
+    ports = Ports(local_engine.engine, local=True)
 
     async def shows() -> bool:
         return await ports.look([handle]) == {handle: {HTTP: False, ECHO: False}}
 
     await until(shows)
     # An engine that cannot be asked any more does not matter.
-    await engine.engine.close()
+    await local_engine.engine.close()
     assert await shows()
     ports.close()
 
 
-async def test_nothing_is_started_inside_to_reach_loopback_from_this_host(engine: EnginePlace) -> None:
-    handle = await engine.launch(engine.shell("nc -ll -p 9800 -e sleep 1000 & exec sleep 1000"))
-    ports = Ports(engine.engine, local=True)
+async def test_nothing_is_started_inside_to_reach_loopback_from_this_host(local_engine: EnginePlace) -> None:
+    handle = await local_engine.launch(local_engine.shell("nc -ll -p 9800 -e sleep 1000 & exec sleep 1000"))
+    ports = Ports(local_engine.engine, local=True)
 
     async def shows() -> bool:
         return await ports.look([handle]) == {handle: {9800: False}}
 
     await until(shows)
-    stream = await engine.computing.dial(handle, 9800)
+    stream = await local_engine.computing.dial(handle, 9800)
     assert isinstance(stream, SocketStream)
     await stream.close()
-    assert not [one for one in await processes(engine, handle) if "busybox nc" in one]
+    assert not [one for one in await processes(local_engine, handle) if "busybox nc" in one]
     near = await ports.connect(handle, "127.0.0.1", 9800)
     assert near is not None
     await near.close()
     with pytest.raises(ConnectionRefusedError):
         await ports.connect(handle, "127.0.0.1", 9801)
-    await engine.kill(handle)
-    await engine.ended(handle)
+    await local_engine.kill(handle)
+    await local_engine.ended(handle)
     assert await ports.connect(handle, "127.0.0.1", 9800) is None
     assert await ports.look([handle]) == {}
     ports.close()

@@ -21,7 +21,7 @@ pytestmark = [
     pytest.mark.timeout(600),
 ]
 
-PROCESSES = ("web", "worker", "connector", "gateway")
+PROCESSES = ("web", "worker", "signer", "connector", "gateway")
 BACK_SECONDS = 5.0
 
 # Answers a request to upgrade, then sends back whatever comes: a live connection that a test can watch.

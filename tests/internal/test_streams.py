@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from specola.domain.person import Role
 from specola.domain.task import TaskState
 from tests.support.harness import Platform
 
@@ -44,6 +45,28 @@ async def test_revocations_begin_at_the_present_and_tell_what_ends(
     assert numbers[0] > start["sequence"]
     async with lines(internal, f"/revocations?after={start['sequence']}") as told:
         assert [await anext(told) for _ in seen] == seen
+
+
+async def test_streams_tell_of_computings_that_come_change_and_go(
+    platform: Platform, internal: httpx.AsyncClient
+) -> None:
+    admin = await platform.person("boss", role=Role.ADMINISTRATOR)
+    computings = platform.services.computings
+    async with lines(internal, "/streams") as told:
+        async for line in told:
+            if line.get("snapshot"):
+                break
+        _ = await computings.add(admin, "computing: far\nkind: memory\nsettings: {cpus: 2, token: sealed}\n")
+        assert await anext(told) == {"computing": "far", "kind": "memory", "settings": {"cpus": 2.0, "token": "sealed"}}
+        _ = await computings.change(admin, "far", "computing: far\nkind: memory\nsettings: {token: other}\n")
+        async for line in told:
+            if line.get("settings") == {"token": "other"}:
+                break
+        await computings.remove(admin, "far")
+        async for line in told:
+            if line.get("gone"):
+                assert line == {"computing": "far", "gone": True}
+                break
 
 
 async def test_a_number_that_is_not_kept_is_a_gap(internal: httpx.AsyncClient) -> None:

@@ -1,7 +1,6 @@
 """Every place of the lab: up twice is up once, what was killed is mended, and after down nothing of it is left."""
 
 import contextlib
-import os
 import signal
 import subprocess
 import sys
@@ -14,8 +13,7 @@ from lab import slurm, sshhost
 from lab.place import Condition
 from lab.slurm import Slurm
 from lab.sshhost import SshHosts
-from tests.support.engines import cache_folder
-from tests.support.lab import Login, Traces, until
+from tests.support.lab import Login, Traces, own_ground, take_down, until
 
 pytestmark = pytest.mark.containers
 
@@ -25,19 +23,9 @@ PLACES = {"sshhost": ("sshd", "inner"), "slurm": ("slurmctld", "n2")}
 
 @pytest.fixture
 def ground() -> Iterator[Path]:
-    """A ground of this test alone, on a disk: what is laid over one another cannot lie in memory."""
-    for left in cache_folder().glob("lab-of-*"):
-        # By a run that was killed.
-        if not Path(f"/proc/{left.name.rpartition('-')[2]}").exists():
-            take_down(left)
-    folder = cache_folder() / f"lab-of-{os.getpid()}"
-    yield folder
-    take_down(folder)
-
-
-def take_down(ground: Path) -> None:
-    for module in (slurm, sshhost):
-        module.down(ground)
+    """A ground of this test alone."""
+    with own_ground() as folder:
+        yield folder
 
 
 def bring_up(name: str, ground: Path) -> Slurm | SshHosts:

@@ -10,6 +10,7 @@ from specola.domain.software import (
     CredentialUse,
     CredentialWay,
     Health,
+    HomeAccess,
     Interface,
     Origin,
     Parameter,
@@ -39,6 +40,8 @@ environment: {JUPYTER_TOKEN: "{credential}", JSON: '{"a": 1}', EMPTY: , NUMBER: 
 resources: {cpus: 2, memory: 4GiB, gpus: 0, shm: 128MiB}
 user: home
 home: /home/jovyan
+home_access: read
+scratch: /scratch
 capabilities: [CHOWN]
 interfaces:
   - name: lab
@@ -85,6 +88,7 @@ def test_every_key_is_read_as_it_is_meant() -> None:
     }
     assert release.resources == Resources(cpus=2, memory=4 * GIB, shm=128 * 1024**2, gpus=0)
     assert (release.user, release.home, release.capabilities) == (RunsAs.HOME, "/home/jovyan", ("CHOWN",))
+    assert (release.home_access, release.scratch) == (HomeAccess.READ, "/scratch")
     assert release.interfaces == (
         Interface(
             name="lab",
@@ -227,7 +231,10 @@ def test_a_bomb_of_aliases_and_one_of_keys_are_refused_fast() -> None:
         ("user: home", "needs “home”"),
         ("home: relative", "absolute path"),
         ("home: /a/../etc", "absolute path"),
-        ("home: /proc", "cannot be mounted"),
+        ("home: /proc", "nothing can be mounted"),
+        ("home_access: read", "only with “home”"),
+        ("home_access: all", "one of write, read, none"),
+        ("scratch: scratch", "absolute path"),
         ("capabilities: [SYS_ADMIN]", "not allowed"),
         ("capabilities: [cap_chown]", "did you mean CHOWN?"),
         ("interfaces: [{name: a}]", "“port” is missing"),
@@ -261,6 +268,13 @@ def test_a_wrong_value_is_told_where_it_stands(line: str, sentence: str) -> None
     problems = faults("\n".join([*others, line]))
     assert any(sentence in one.sentence for one in problems), [one.text() for one in problems]
     assert {one.line for one in problems} <= {1, len(others) + 1}
+
+
+@pytest.mark.parametrize(("home", "scratch"), [("/data", "/data/scratch"), ("/data/home", "/data"), ("/data", "/data")])
+def test_home_and_scratch_do_not_lie_in_one_another(home: str, scratch: str) -> None:
+    (problem,) = faults(f"software: x\nimage: y\nhome: {home}\nscratch: {scratch}")
+    assert (problem.field, problem.line) == ("scratch", 4)
+    assert "in one another" in problem.sentence
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Definitions: what is written reads back, and no text does harm."""
 
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 
 from hypothesis import given, settings, strategies as st
@@ -12,6 +13,7 @@ from specola.domain.software import (
     CredentialUse,
     CredentialWay,
     Health,
+    HomeAccess,
     Interface,
     Origin,
     Parameter,
@@ -101,10 +103,12 @@ RELEASE = st.builds(
     ),
     user=st.just(RunsAs.IMAGE),
     home=st.none() | st.sampled_from(["/home/jovyan", "/data"]),
+    home_access=st.sampled_from(HomeAccess),
+    scratch=st.none() | st.just("/scratch"),
     capabilities=st.lists(st.sampled_from(sorted(CAPABILITIES)), unique=True, max_size=2).map(tuple),
     interfaces=st.lists(WEB_INTERFACE | OTHER_INTERFACE, max_size=3, unique_by=lambda one: one.name).map(tuple),
     parameters=st.lists(PARAMETER, max_size=2, unique_by=lambda one: one.name).map(tuple),
-)
+).map(lambda one: one if one.home else replace(one, home_access=HomeAccess.WRITE))
 SOFTWARE = st.builds(
     Software,
     id=st.just(""),

@@ -17,7 +17,7 @@ from specola.domain.errors import (
     NameTakenError,
     SpecolaError,
 )
-from specola.domain.software import Software
+from specola.domain.software import HomeAccess, Software
 from specola.domain.task import Desired, TaskState, Wish
 from tests.support.services import Installation, open_installation
 
@@ -224,3 +224,19 @@ async def test_nobody_runs_a_strangers_task_again(house: Installation) -> None:
     with pytest.raises(MissingError):
         await house.tasks.request(Wish(again_of=task.id), actor=house.bob)
     assert (await house.tasks.request(Wish(again_of=task.id), actor=house.admin)).owner == house.admin.person.id
+
+
+async def test_a_person_decides_what_a_task_may_do_with_their_home(house: Installation) -> None:
+    await house.catalogue.add(house.ada, f"{ENTRY.replace('software: web', 'software: homely')}home: /home/ada\n")
+    usual = await house.tasks.request(Wish(software="homely"), actor=house.ada)
+    assert usual.release.home_access is HomeAccess.WRITE
+    careful = await house.tasks.request(Wish(software="homely", home=HomeAccess.READ), actor=house.ada)
+    assert careful.release.home_access is HomeAccess.READ
+    again = await house.tasks.request(Wish(again_of=careful.id), actor=house.ada)
+    assert again.release.home_access is HomeAccess.READ
+    away = await house.tasks.request(Wish(again_of=careful.id, home=HomeAccess.NONE), actor=house.ada)
+    assert (away.release.home, away.release.home_access) == ("/home/ada", HomeAccess.NONE)
+    with pytest.raises(InvalidError) as caught:
+        await house.tasks.request(Wish(software="web", home=HomeAccess.READ), actor=house.ada)
+    assert caught.value.field == "home"
+    assert (await house.tasks.request(Wish(software="web", home=HomeAccess.NONE), actor=house.ada)).release.home is None

@@ -1,6 +1,7 @@
 """`specola up` for real: its processes, killed one by one, and what it says when it cannot start."""
 
 import os
+import pwd
 import signal
 import socket
 import subprocess
@@ -16,7 +17,7 @@ import pytest
 from tests.support.harness import short_folder
 from tests.support.ports import free_port
 
-PROCESSES = ("web", "worker", "connector", "gateway")
+PROCESSES = ("web", "worker", "signer", "connector", "gateway")
 PATIENCE = 60.0
 
 
@@ -82,6 +83,11 @@ def is_alive(pid: int) -> bool:
         return False
 
 
+def readable_by(user: str, path: Path) -> bool:
+    """Tell whether somebody else can open a file."""
+    return subprocess.run(["cat", path], user=user, capture_output=True, check=False).returncode == 0
+
+
 @pytest.mark.slow
 def test_the_platform_outlives_the_death_of_each_process() -> None:
     with running() as up:
@@ -109,7 +115,12 @@ def test_its_processes_die_with_it_and_nothing_unprivileged_stays_root() -> None
         pids = {name: up.pid(name) for name in PROCESSES}
         if os.geteuid() == 0:
             owners = {name: Path(f"/proc/{pid}").stat().st_uid for name, pid in pids.items()}
-            assert owners["web"] == owners["gateway"] != 0
+            assert owners["web"] == owners["gateway"] == pwd.getpwnam("nobody").pw_uid
+            # It became unprivileged, and its memory stayed closed to others of the same user.
+            signer = Path(f"/proc/{pids['signer']}")
+            assert f"Uid:\t{owners['web']}\t{owners['web']}" in (signer / "status").read_text()
+            assert not readable_by("nobody", signer / "maps")
+            assert not readable_by("nobody", up.data / "signer" / "authority")
             assert owners["worker"] == owners["connector"] == 0
         os.kill(up.process.pid, signal.SIGKILL)
         until(lambda: not any(is_alive(pid) for pid in pids.values()), "all dead")

@@ -50,7 +50,7 @@ async def stands_for_a_cluster(
 async def becomes_a_cluster(platform: Platform, *, queue: Waiting | None = None) -> None:
     """Let a platform's computing be a cluster, in which new tasks stand in a queue if one is given."""
     world = platform.world
-    world.cluster = Cluster(scheduler="slurm", partitions=CLUSTER.partitions, projects=CLUSTER.projects)
+    world.clusters["local"] = Cluster(scheduler="slurm", partitions=CLUSTER.partitions, projects=CLUSTER.projects)
     world.queue = queue
     services = platform.services
     async with services.store.read() as tx:

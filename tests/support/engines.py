@@ -74,7 +74,7 @@ class PrivateEngine:
             self._note(users)
             if len(users) == 1:
                 _run(_sweep(self))
-            _run(load(self.socket, TEST_IMAGES))
+            _run(_load(self.url))
         try:
             yield self
         finally:
@@ -185,6 +185,15 @@ def note_installation(url: str, installation: str) -> None:
     """Note who has packet filter rules for networks of a private engine, so that they go even if this run is killed."""
     with (Path(url.removeprefix("unix://")).parent / INSTALLATIONS).open("a", encoding="ascii") as file:
         file.write(f"{installation}\n")
+
+
+async def _load(url: str) -> None:
+    """Load the test images."""
+    engine = Engine(url)
+    try:
+        await load(engine, TEST_IMAGES)
+    finally:
+        await engine.close()
 
 
 async def _sweep(private: PrivateEngine) -> None:

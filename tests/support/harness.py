@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from specola.authorities.accounts import AccountAuthority
 from specola.catalogue import shipped
 from specola.clock import Clock
 from specola.computing.kinds import Context
@@ -28,6 +29,9 @@ from specola.factory import Services, open_process
 from specola.gateway import main as gateway
 from specola.gateway.tls import server_tls
 from specola.installation import computing_context
+from specola.listening import bind
+from specola.secrets import Sealer
+from specola.signer import main as signer
 from specola.supervisor.prepare import prepare
 from specola.web import main as web
 from specola.web.live import Feed
@@ -120,6 +124,7 @@ class Platform:
             "connector": self._connector,
             "worker": self._worker,
             "gateway": self._gateway,
+            "signer": self._signer,
         }
         self.running[part] = (asyncio.create_task(serving[part](stop), name=part), stop)
 
@@ -137,7 +142,7 @@ class Platform:
 
     async def close(self) -> None:
         """End all parts, who asks before who answers."""
-        for part in reversed(ALL):
+        for part in (*reversed(ALL), "signer"):
             if part in self.running:
                 await self.end(part)
 
@@ -151,6 +156,12 @@ class Platform:
 
     async def _worker(self, stop: asyncio.Event) -> None:
         await worker.serve(self.settings, context=self.context, stop=stop, timing=self.timing)
+
+    async def _signer(self, stop: asyncio.Event) -> None:
+        sealer = Sealer.read(self.settings.data / "secrets" / "key")
+        authority = AccountAuthority.read(self.settings.data, sealer)
+        listening = bind(self.settings.signer_socket)
+        await signer.serve(self.settings, authority, listening=listening, trusted=os.geteuid(), stop=stop)
 
     async def _gateway(self, stop: asyncio.Event) -> None:
         tls = server_tls(self.settings.tls_cert, self.settings.tls_key) if self.settings.tls_cert else None

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import aiohttp
+from aiodocker.exceptions import DockerError
+
+from specola.computing.engine.api import Engine
 
 __all__ = [
     "ARM_IMAGE",
@@ -192,16 +194,13 @@ TEST_IMAGES = (
 )
 
 
-async def load(socket: Path, images: Sequence[TestImage]) -> None:
+async def load(engine: Engine, images: Sequence[TestImage]) -> None:
     """Load the images that an engine does not have yet."""
-    async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(socket))) as session:
-        for image in images:
-            async with session.get(f"http://engine/v1.41/images/{image.reference}/json") as answer:
-                if answer.status == 200 and (await answer.json(content_type=None))["Id"].endswith(image.id[7:]):
-                    continue
-            data = io.BytesIO(image.archive())
-            headers = {"Content-Type": "application/x-tar"}
-            async with session.post("http://engine/v1.41/images/load", data=data, headers=headers) as answer:
-                text = await answer.text()
-                if answer.status != 200 or '"error"' in text:
-                    raise RuntimeError(f"{socket} did not load {image.reference}: {text}")
+    for image in images:
+        try:
+            if (await engine.docker.images.inspect(image.reference))["Id"].endswith(image.id[7:]):
+                continue
+        except DockerError as error:
+            if error.status != 404:
+                raise
+        await engine.load(image.archive())

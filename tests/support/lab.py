@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from lab import slurm, sshhost
 from lab.keys import Host, Keys
 from lab.place import Place
 from lab.processes import Process
 from tests.support.engines import cache_folder
 
-__all__ = ["LAB", "Account", "Login", "Traces", "opens", "shared", "until"]
+__all__ = ["LAB", "Account", "Login", "Traces", "opens", "own_ground", "shared", "take_down", "until"]
 
 PlaceT = TypeVar("PlaceT")
 ENDED = {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "OUT_OF_MEMORY", "NODE_FAIL", "PREEMPTED"}
@@ -38,6 +39,29 @@ def shared(name: str, *, up: Callable[[Path], PlaceT], down: Callable[[Path], No
             users.write_text(" ".join(others), encoding="ascii")
             if not others:
                 down(LAB)
+
+
+@contextlib.contextmanager
+def own_ground() -> Iterator[Path]:
+    """Have a ground that nobody else uses, for places that are to be broken; what is there is taken down in the end.
+
+    It is on a disk: what is laid over one another cannot lie in memory.
+    """
+    for left in cache_folder().glob("lab-of-*"):
+        # By a run that was killed.
+        if not Path(f"/proc/{left.name.rpartition('-')[2]}").exists():
+            take_down(left)
+    folder = cache_folder() / f"lab-of-{os.getpid()}"
+    try:
+        yield folder
+    finally:
+        take_down(folder)
+
+
+def take_down(ground: Path) -> None:
+    """Take down whatever was brought up on a ground."""
+    for module in (slurm, sshhost):
+        module.down(ground)
 
 
 @contextlib.contextmanager

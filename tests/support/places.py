@@ -1,26 +1,33 @@
 """Computings under test: each with what to launch for a behaviour, and a way to interfere from outside."""
 
 import asyncio
+import json
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
+from aiodocker.containers import DockerContainer
 from typing_extensions import override
 
 from specola.clock import Clock
 from specola.computing.engine.api import Engine
 from specola.computing.engine.firewall import forget
+from specola.computing.engine.names import INSTALLATION, TASK
+from specola.computing.engine.stream import ExecStream
 from specola.computing.kinds import Context, open_computing
 from specola.computing.memory.serving import Counter, speak_http
 from specola.domain.budget import Budget
-from specola.domain.computing import Handle, Launch, Observation, Phase, Progress
+from specola.domain.computing import Capability, Handle, Launch, Observation, Phase, Progress
 from specola.domain.software import Interface, Protocol, Resources, RunsAs
+from specola.hosts.config import HostSettings
 from specola.ports.computing import Computing
+from specola.ports.hosts import Hosts
 from tests.support.engines import note_installation
 from tests.support.images import ARM_IMAGE, TEST_IMAGE
 from tests.support.ports import REGISTRY_PORTS
+from tests.support.relay import Passage
 
 __all__ = [
     "ECHO",
@@ -29,7 +36,9 @@ __all__ = [
     "EnginePlace",
     "MemoryPlace",
     "Place",
+    "RemotePlace",
     "Reports",
+    "VolumePlace",
     "a_launch",
     "budget",
     "command",
@@ -38,6 +47,7 @@ __all__ = [
 ]
 
 HTTP, ECHO = 8000, 7
+REMOTE_POOL = "10.215.0.0/16"
 INTERFACES = (
     Interface(name="web", port=HTTP, protocol=Protocol.HTTP),
     Interface(name="echo", port=ECHO, protocol=Protocol.TCP),
@@ -100,10 +110,12 @@ async def until(look: Callable[[], Awaitable[bool]], *, seconds: float = 20.0) -
 class Place(ABC):
     """One computing, and everything around it that the contract suite needs."""
 
+    tells_addresses = True
+    """Whether what runs there is reached at addresses as well as by `dial`."""
+    keeps_images = True
+    """Whether it tells which images are there already."""
     keeps_outputs_apart = True
     """Whether it tells to which of its two outputs a task wrote a line."""
-    knows_what_is_cached = True
-    """Whether it tells which images are there already."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
@@ -173,12 +185,32 @@ class Place(ABC):
         await until(look)
         return seen[-1]
 
+    async def abilities(self) -> frozenset[Capability]:
+        """Return what the computing says it can do."""
+        return (await self.computing.probe(budget())).capabilities
+
     async def close(self) -> None:
         """Remove every task and close all connections."""
         for handle in (await self.computing.discover()).values():
             await self.computing.remove(handle)
         for one in self.opened:
             await one.close()
+
+
+class VolumePlace(Place):
+    """A computing that has homes and scratch, and what a test needs to see of them."""
+
+    @abstractmethod
+    def asleep(self) -> Launch:
+        """Does nothing, with a shell in its image."""
+
+    @abstractmethod
+    async def as_root(self, handle: Handle, script: str) -> str:
+        """Return what a script prints in a task as the most powerful user that there is in it."""
+
+    @abstractmethod
+    async def scratches(self) -> list[str]:
+        """Return what there is of tasks' scratch, as the computing's own machines tell."""
 
 
 class MemoryPlace(Place):
@@ -235,16 +267,34 @@ class MemoryPlace(Place):
         await super().close()
 
 
-class EnginePlace(Place):
-    """A real engine."""
+class EnginePlace(VolumePlace):
+    """A real engine.
 
-    def __init__(self, context: Context, *, name: str, url: str, pool: str) -> None:
+    Parameters
+    ----------
+    engine
+        A connection of the test's own to it.
+    settings
+        How the computing is told of it.
+    """
+
+    account: str | None = None
+    """The account that tasks run as, where each person has their own."""
+    nowhere: ClassVar[Mapping[str, str]] = {"url": "unix:///nowhere/nobody.sock"}
+    """The settings of an engine that does not answer."""
+
+    def __init__(self, context: Context, *, name: str, pool: str, engine: Engine, settings: Mapping[str, Any]) -> None:
         registries = [f"127.0.0.1:{port}" for port in REGISTRY_PORTS]
-        self.settings: dict[str, Any] = {"url": url, "networks": pool, "insecure_registries": registries}
+        self.settings: dict[str, Any] = {"networks": pool, "insecure_registries": registries, **settings}
         self.name = name
+        self.engine = engine
         super().__init__(context)
-        self.engine = Engine(url)
+
+    @classmethod
+    def at(cls, context: Context, *, name: str, url: str, pool: str) -> Self:
+        """Return a place on an engine of this machine."""
         note_installation(url, context.installation)
+        return cls(context, name=name, pool=pool, engine=Engine(url), settings={"url": url})
 
     @override
     def open(self, context: Context | None = None) -> Computing:
@@ -254,11 +304,34 @@ class EnginePlace(Place):
 
     @override
     def web(self) -> Launch:
-        return a_launch(TEST_IMAGE.reference, "sh", "-c", SERVE)
+        return self.shell(SERVE)
 
     def shell(self, script: str) -> Launch:
         """Run a script of the test image's shell."""
-        return a_launch(TEST_IMAGE.reference, "sh", "-c", script)
+        return replace(a_launch(TEST_IMAGE.reference, "sh", "-c", script), account=self.account)
+
+    def container(self, handle: Handle) -> DockerContainer:
+        """Return a task's container."""
+        return self.engine.docker.containers.container(name_of(handle))
+
+    @override
+    def asleep(self) -> Launch:
+        return self.shell("exec sleep 1000")
+
+    @override
+    async def as_root(self, handle: Handle, script: str) -> str:
+        stream = await ExecStream.open(self.engine, name_of(handle), ["sh", "-c", script])
+        told = b""
+        while data := await stream.read():
+            told += data
+        await stream.close()
+        return told.decode()
+
+    @override
+    async def scratches(self) -> list[str]:
+        filters = json.dumps({"label": [f"{INSTALLATION}={self.context.installation}"]})
+        found = (await self.engine.get("volumes", {"filters": filters}))["Volumes"] or []
+        return [one["Name"] for one in found if TASK in one["Labels"]]
 
     @override
     def exits(self) -> Launch:
@@ -270,11 +343,11 @@ class EnginePlace(Place):
 
     @override
     def other_machine(self) -> Launch:
-        return a_launch(ARM_IMAGE.reference)
+        return replace(a_launch(ARM_IMAGE.reference), account=self.account)
 
     @override
     async def kill(self, handle: Handle) -> None:
-        await self.engine.docker.containers.container(handle).kill()
+        await self.container(handle).kill()
 
     @override
     async def say(self, handle: Handle, text: str) -> None:
@@ -291,7 +364,7 @@ class EnginePlace(Place):
 
     async def _inside(self, handle: Handle, script: str, *words: str) -> None:
         """Begin a script in a container, as root."""
-        container = self.engine.docker.containers.container(handle)
+        container = self.container(handle)
         execution = await container.exec(["sh", "-c", script, "inside", *words], user="0")
         _ = await execution.start(detach=True)
 
@@ -302,14 +375,11 @@ class EnginePlace(Place):
 
     async def inspect(self, handle: Handle) -> dict[str, object]:
         """Return what the engine tells of a container."""
-        return await self.engine.docker.containers.container(handle).show()
+        return await self.container(handle).show()
 
     @override
     def unreachable(self) -> Computing:
-        settings = self.settings | {"url": f"unix://{self.context.data / 'nobody.sock'}"}
-        computing = open_computing("engine", name=self.name, settings=settings, context=self.context)
-        self.opened.append(computing)
-        return computing
+        return self.open_with(dict(self.nowhere))
 
     def open_with(self, settings: dict[str, Any]) -> Computing:
         """Open the computing with other settings."""
@@ -325,8 +395,46 @@ class EnginePlace(Place):
     @override
     async def close(self) -> None:
         await super().close()
+        filters = json.dumps({"label": [f"{INSTALLATION}={self.context.installation}"]})
+        for home in (await self.engine.get("volumes", {"filters": filters}))["Volumes"] or []:
+            await self.engine.remove_volume(home["Name"])
         await self.engine.close()
+        await self.tidy()
+
+    async def tidy(self) -> None:
+        """Remove what is left of the installation on the engine's host, beside what the engine has."""
         await forget(self.context.installation)
+
+
+class RemotePlace(EnginePlace):
+    """A real engine on another host, reached by SSH."""
+
+    tells_addresses = False
+    nowhere: ClassVar[Mapping[str, str]] = {"socket": "/nowhere/nobody.sock"}
+
+    passage: Passage
+    """What all connections to the host go through."""
+
+    @classmethod
+    def on(cls, context: Context, *, name: str, host: HostSettings, socket: str, passage: Passage, member: str) -> Self:
+        """Return a place on the engine of `member` at a socket of a host, which the context's hosts know by `name`."""
+        assert context.hosts is not None
+        account = context.hosts.host(name, member)
+        engine = Engine(name, way=lambda: account.connect(socket))
+        settings = {"host": host.model_dump(mode="json"), "socket": socket}
+        made = cls(context, name=name, pool=REMOTE_POOL, engine=engine, settings=settings)
+        made.passage = passage
+        made.account = None if host.account else member
+        return made
+
+    @override
+    async def tidy(self) -> None:
+        """The platform puts no rules in place there."""
+
+
+def name_of(handle: Handle) -> str:
+    """Return the name of a task's container."""
+    return handle.rpartition("/")[2]
 
 
 async def command(*argv: str, text: str = "") -> str:
@@ -338,6 +446,6 @@ async def command(*argv: str, text: str = "") -> str:
     return output.decode()
 
 
-def context(data: Path) -> Context:
+def context(data: Path, hosts: Hosts | None = None) -> Context:
     """Return the context of an installation that nobody else has."""
-    return Context(installation=Clock().new_id(12), data=data, clock=Clock())
+    return Context(installation=Clock().new_id(12), data=data, clock=Clock(), hosts=hosts)

@@ -4,13 +4,17 @@ import struct
 
 from specola.ports.computing import Stream
 
-__all__ = ["FileClient"]
+__all__ = ["FileClient", "RefusedError"]
 
 # draft-ietf-secsh-filexfer-02, section 3
 INIT, VERSION, OPEN, CLOSE, READ, WRITE, REALPATH = 1, 2, 3, 4, 5, 6, 16
 STATUS, HANDLE, DATA, NAME = 101, 102, 103, 104
 READING, WRITING = 0x01, 0x1A
 PIECE = 32768
+
+
+class RefusedError(Exception):
+    """The server does not open a file."""
 
 
 class FileClient:
@@ -53,7 +57,8 @@ class FileClient:
 
     async def _open(self, path: str, flags: int) -> bytes:
         answer = await self._ask(OPEN, _text(path.encode()) + struct.pack(">II", flags, 0))
-        assert answer[0] == HANDLE, answer
+        if answer[0] != HANDLE:
+            raise RefusedError(answer)
         return answer[5:]
 
     async def _ask(self, kind: int, body: bytes) -> bytes:

@@ -42,6 +42,8 @@ PATHS = (
     "/tasks",
     "/account",
     "/administration",
+    "/administration/groups",
+    "/administration/accounts",
     "/administration/tasks",
     "/administration/health",
     "/no/such/page",

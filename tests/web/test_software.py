@@ -2,6 +2,7 @@
 
 import pytest
 
+from specola.domain.software import HomeAccess
 from specola.domain.task import TaskState
 from tests.support.pages import Pages, text_of
 
@@ -18,9 +19,9 @@ parameters: [{{name: theme, kind: choice, choices: [light, dark], default: light
 """
 
 
-async def entry(pages: Pages, name: str, *, owner: str = "ada", title: str = "Web") -> None:
+async def entry(pages: Pages, name: str, *, owner: str = "ada", title: str = "Web", more: str = "") -> None:
     actor = await pages.callers.actor(owner)
-    _ = await pages.platform.services.catalogue.add(actor, WEB.format(name=name, title=title))
+    _ = await pages.platform.services.catalogue.add(actor, WEB.format(name=name, title=title) + more)
 
 
 async def test_start_goes_to_the_tasks_own_address_at_once(pages: Pages) -> None:
@@ -128,3 +129,17 @@ async def test_software_without_a_web_interface_leads_to_its_task_page(pages: Pa
     assert "Finished" in text_of(await browser.get(target))
     card = (await browser.get("/software")).text.partition("/software/headless/start")[2]
     assert not card.startswith('" target="_blank"')
+
+
+async def test_the_home_is_asked_about_where_there_is_one(pages: Pages) -> None:
+    browser = await pages.browser("ada")
+    await entry(pages, "homeless")
+    assert 'name="home"' not in (await browser.get("/software/homeless/start")).text
+    await entry(pages, "homely", more="home: /home/ada\nhome_access: read\n")
+    assert "as usual: read only" in (await browser.get("/software/homely/start")).text
+    answer = await browser.post("/software/homely/start", data={"name": "careful", "home": "none"})
+    assert answer.status_code == 303
+    task = await pages.platform.services.tasks.get(await pages.callers.actor("ada"), "careful")
+    assert task.release.home_access is HomeAccess.NONE
+    refused = await browser.post("/software/homely/start", data={"home": "all"})
+    assert "nothing that can be done with a home" in text_of(refused)

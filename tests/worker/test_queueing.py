@@ -193,7 +193,7 @@ async def test_a_time_on_a_place_without_limits_is_kept_by_the_platform_also_acr
     ended = await bench.until(record, over)
     assert ended is not None
     assert (ended.state, ended.reason.code) == (TaskState.STOPPED, "time_limit")
-    assert ended.reason.sentence == "It ran for 1h, which was its time limit, and was ended."
+    assert ended.reason.sentence == "It reached its time limit of 1h and was ended."
     assert [code for code in await bench.codes(record) if code.startswith(("deadline", "time"))] == [
         "deadline_near",
         "time_limit",

@@ -1,17 +1,20 @@
 """The worker on a real database and a computing in memory."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from specola.domain.computing import Launch
-from specola.domain.software import RunsAs
+from specola.domain.computing import Computing, Intake, Launch
+from specola.domain.errors import HostKeyChangedError
+from specola.domain.software import HomeAccess, RunsAs
 from specola.domain.task import FINAL, Desired, Task, TaskState
+from specola.services.sealed import seal_secrets
 from specola.worker.launching import launch_of
-from tests.support.hurry import HASTY, QUICK
+from tests.support.hurry import HASTY, PATIENCE, QUICK
 from tests.worker.records import task as record_of
 from tests.worker.workbench import Grip, Workbench, open_workbench
 
@@ -322,3 +325,71 @@ def test_a_credential_is_filled_into_the_environment_and_never_into_the_command(
     assert launch.home is not None
     assert (launch.home.key, launch.home.number, launch.home.path) == ("p1", 100007, "/home/jovyan")
     assert "s3cret" not in repr(replace(launch, environment={}))
+
+
+@pytest.mark.parametrize(
+    ("access", "read_only"), [(HomeAccess.WRITE, False), (HomeAccess.READ, True), (HomeAccess.NONE, None)]
+)
+def test_a_home_is_mounted_as_it_was_asked_for(access: HomeAccess, *, read_only: bool | None) -> None:
+    release = replace(record_of().release, home="/home/jovyan", home_access=access, scratch="/scratch")
+    launch = launch_of(replace(record_of(), release=release), credential="s3cret", number=100007)
+    assert (None if launch.home is None else launch.home.read_only) is read_only
+    assert launch.scratch == "/scratch"
+
+
+async def save(bench: Workbench, record: Computing, *, token: str = "") -> None:
+    """Write a computing's record, as the service does."""
+    sealed = seal_secrets(bench.sealer, record.id, {"token": token} if token else {})
+    async with bench.store.write() as transaction:
+        await transaction.computings.save(replace(record, secrets=("token",) if token else ()), sealed=sealed)
+
+
+async def until_seen(bench: Workbench, name: str, met: Callable[[Computing], bool]) -> None:
+    """Return as soon as a worker has written that a computing is as wanted."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            async with bench.store.read() as transaction:
+                newest = await transaction.changes.newest()
+                record = (await transaction.computings.known([name])).get(name)
+            if record is not None and met(record):
+                return
+            await anext(aiter(bench.store.changes(after=newest)))
+
+
+def sized(cpus: float) -> Callable[[Computing], bool]:
+    """Return whether a probe told so many CPUs."""
+    return lambda record: record.state.probe is not None and record.state.probe.cpus == cpus
+
+
+async def test_computings_are_added_changed_and_removed_while_a_worker_works(bench: Workbench) -> None:
+    _ = bench.begin()
+    await until_seen(bench, "local", sized(4))
+    far = Computing(id="c2", name="far", title="Far", kind="memory", settings={"cpus": 7}, created=bench.clock.now())
+    await save(bench, replace(far, revision="1"), token="first")
+    await until_seen(bench, "far", sized(7))
+    task = await bench.want(computing="far")
+    await bench.until(task, runs)
+    # Another secret alone is another way to reach it; its tasks go on.
+    await save(bench, replace(far, settings={"cpus": 9}, revision="2"), token="second")
+    await until_seen(bench, "far", sized(9))
+    record = await bench.record(task)
+    assert record is not None
+    assert record.state is TaskState.RUNNING
+    assert [opened.settings.get("token") for opened in bench.opened if opened.name == "far"] == ["first", "second"]
+    await bench.wish(task, Desired.DELETED)
+    await bench.until(task, lambda record: record is None)
+    async with bench.store.write() as transaction:
+        await transaction.computings.remove("far")
+    # Under the same name and saying the same, it is another one all the same.
+    await save(bench, replace(far, id="c3", settings={"cpus": 9}, revision="2"))
+    await until_seen(bench, "far", sized(9))
+    again = await bench.want(computing="far")
+    await bench.until(again, runs)
+    assert [opened.id for opened in bench.opened if opened.name == "far"] == ["c2", "c2", "c3"]
+
+
+async def test_a_host_that_shows_another_key_gets_no_new_tasks(bench: Workbench) -> None:
+    bench.world.break_down(HostKeyChangedError("local", "login.example.org", "SHA256:other"))
+    _ = bench.begin()
+    await until_seen(bench, "local", lambda record: record.intake is Intake.STOPPED)
+    await until_seen(bench, "local", lambda record: "SHA256:other" in record.state.error)

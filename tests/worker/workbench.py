@@ -160,6 +160,8 @@ class Workbench:
     context: Context
     workers: list[asyncio.Task[None]] = field(default_factory=list)
     made: int = 0
+    opened: list[ComputingRecord] = field(default_factory=list)
+    """Every record of which a worker opened the computing, in order."""
 
     async def want(self, image: str = "example.test/web:1", **changes: object) -> Task:
         """Write a wish down, as the service does."""
@@ -214,6 +216,7 @@ class Workbench:
 
     async def _work(self, holder: str, grip: Grip | None, timing: Timing) -> None:
         def opener(record: ComputingRecord) -> Computing:
+            self.opened.append(record)
             place = open_computing(record.kind, name=record.name, settings=record.settings, context=self.context)
             return Gripped(place, grip) if grip else place
 

@@ -8,6 +8,7 @@ from typing_extensions import override
 import specola
 from specola.api import (
     account,
+    account_links,
     certificates,
     computings,
     connections,
@@ -48,6 +49,7 @@ ROUTERS = (
     account.router,
     certificates.router,
     keys.router,
+    account_links.router,
     people.router,
     groups.router,
     reference.router,

@@ -1,77 +1,21 @@
-"""Computings: the places that run containers; and what was found there without a record."""
+"""Computings: the places that run containers, their records, and what was found there without one."""
 
-from datetime import datetime
-from typing import Annotated, TypeAlias
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeAlias
 
-from fastapi import APIRouter, Path
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Path, Query, Request
+from pydantic import BaseModel
+from starlette.responses import PlainTextResponse, Response
 
-from specola.api.dependencies import Administrator, Computings, Reader
-from specola.domain.computing import Capability, Computing, Probe
+from specola.api.computing_views import ComputingView, IntakeView, OverseenView, ProbeView
+from specola.api.definitions import YAML, definition_body, definition_of
+from specola.api.dependencies import Administrator, Computings, ComputingWriter, Reader
 
 __all__ = ["router"]
 
 router = APIRouter(tags=["computings"])
 ComputingName: TypeAlias = Annotated[str, Path(description="name of the computing")]
-
-
-class FindingView(BaseModel):
-    """One thing that is missing or doubtful, and how to mend it."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    code: str
-    sentence: str
-    hint: str
-    serious: bool
-
-
-class ProbeView(BaseModel):
-    """What a computing is and can do."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    product: str
-    version: str
-    architectures: list[str]
-    cpus: float
-    memory: int = Field(description="bytes")
-    capabilities: list[Capability]
-    findings: list[FindingView]
-
-    @classmethod
-    def of(cls, probe: Probe) -> "ProbeView":
-        """Return a probe as JSON shows it, its capabilities in order."""
-        view = cls.model_validate(probe)
-        return view.model_copy(update={"capabilities": sorted(view.capabilities)})
-
-
-class ComputingView(BaseModel):
-    """A place that runs containers, as it was when it was last asked."""
-
-    name: str
-    title: str
-    kind: str
-    reachable: bool
-    asked: datetime | None
-    unreachable_since: datetime | None
-    error: str
-    probe: ProbeView | None
-
-    @classmethod
-    def of(cls, computing: Computing) -> "ComputingView":
-        """Return a computing as JSON shows it; its settings are its administrator's."""
-        state = computing.state
-        return cls(
-            name=computing.name,
-            title=computing.title,
-            kind=computing.kind,
-            reachable=state.asked is not None and state.unreachable_since is None,
-            asked=state.asked,
-            unreachable_since=state.unreachable_since,
-            error=state.error,
-            probe=ProbeView.of(state.probe) if state.probe else None,
-        )
+BODY: Mapping[str, Any] = definition_body("computing: box\nkind: engine\nsettings: {url: unix:///run/docker.sock}\n")
 
 
 class OrphanView(BaseModel):
@@ -83,12 +27,92 @@ class OrphanView(BaseModel):
 
 @router.get("/computings", summary="List computings", description="Those you may use, the default one first.")
 async def list_computings(computings: Computings, actor: Reader) -> list[ComputingView]:
-    return [ComputingView.of(computing) for computing in await computings.list(actor)]
+    return [ComputingView.of(computing, actor=actor) for computing in await computings.list(actor)]
+
+
+@router.post(
+    "/computings",
+    status_code=201,
+    summary="Add a computing",
+    description="From a definition in YAML or JSON. Administrators add for everybody, for groups (`groups`) or for "
+    "themselves (`audience: owner`); others for themselves, under their own name and a dot. Each fault comes with its line.",
+    openapi_extra=dict(BODY),
+)
+async def add_computing(request: Request, computings: Computings, actor: ComputingWriter) -> ComputingView:
+    return ComputingView.of(await computings.add(actor, await definition_of(request)), actor=actor)
+
+
+@router.post(
+    "/computings/test",
+    summary="Test a draft of a computing",
+    description="Asks what a definition leads to what it is, what it can do, and what is missing. Nothing is saved.",
+    openapi_extra=dict(BODY),
+)
+async def try_draft(
+    request: Request,
+    computings: Computings,
+    actor: ComputingWriter,
+    name: Annotated[str | None, Query(description="the record it is to change, whose secrets are used")] = None,
+) -> ProbeView:
+    return ProbeView.of(await computings.test_draft(actor, await definition_of(request), name=name))
+
+
+@router.get(
+    "/overseen-computings",
+    summary="List computings you look after",
+    description="Your own, with their live tasks; for administrators all there are, people's own included.",
+)
+async def list_overseen(computings: Computings, actor: ComputingWriter) -> list[OverseenView]:
+    return [OverseenView.of(one) for one in await computings.overseen(actor)]
 
 
 @router.get("/computings/{name}", summary="Show a computing", description="As it was when it was last asked.")
 async def get_computing(name: ComputingName, computings: Computings, actor: Reader) -> ComputingView:
-    return ComputingView.of(await computings.get(actor, name))
+    return ComputingView.of(await computings.get(actor, name), actor=actor)
+
+
+@router.get(
+    "/computings/{name}/definition",
+    summary="Export a computing",
+    description="The record as YAML, for those who may change it. What is secret is left out.",
+    response_class=PlainTextResponse,
+    responses={200: {"content": {YAML: {"schema": {"type": "string"}}}}},
+)
+async def export_computing(name: ComputingName, computings: Computings, actor: ComputingWriter) -> Response:
+    return Response(await computings.definition(actor, name), media_type=YAML)
+
+
+@router.put(
+    "/computings/{name}",
+    summary="Change a computing",
+    description="Replaces the record by a definition. Secrets that it does not give are kept; null forgets one. Tasks go on.",
+    openapi_extra=dict(BODY),
+)
+async def change_computing(
+    name: ComputingName, request: Request, computings: Computings, actor: ComputingWriter
+) -> ComputingView:
+    return ComputingView.of(await computings.change(actor, name, await definition_of(request)), actor=actor)
+
+
+@router.patch(
+    "/computings/{name}",
+    summary="Pause or open a computing",
+    description="A paused one takes no new tasks; those that are there go on.",
+)
+async def set_intake(
+    name: ComputingName, wanted: IntakeView, computings: Computings, actor: ComputingWriter
+) -> ComputingView:
+    return ComputingView.of(await computings.set_intake(actor, name, wanted.intake), actor=actor)
+
+
+@router.delete(
+    "/computings/{name}",
+    status_code=204,
+    summary="Remove a computing",
+    description="Removes the record; nothing is done on the computing itself. Refused while live tasks are there.",
+)
+async def remove_computing(name: ComputingName, computings: Computings, actor: ComputingWriter) -> None:
+    await computings.remove(actor, name)
 
 
 @router.post(

@@ -10,6 +10,7 @@ from specola.clock import Clock as ClockValue
 from specola.domain.errors import CrossOriginError, ScopeError, UnauthenticatedError
 from specola.domain.person import Actor, Scope
 from specola.factory import Services
+from specola.services.account_links import AccountLinks as AccountLinksService
 from specola.services.computings import Computings as ComputingsService
 from specola.services.groups import Groups as GroupsService
 from specola.services.health import Health as HealthService
@@ -19,6 +20,7 @@ from specola.services.software import Catalogue as CatalogueService
 from specola.services.tasks import Tasks as TasksService
 
 __all__ = [
+    "AccountLinks",
     "Administrator",
     "AnyActor",
     "Catalogue",
@@ -83,6 +85,10 @@ def _keys(services: Wiring) -> KeysService:
     return services.keys
 
 
+def _account_links(services: Wiring) -> AccountLinksService:
+    return services.account_links
+
+
 def _groups(services: Wiring) -> GroupsService:
     return services.groups
 
@@ -96,6 +102,7 @@ People: TypeAlias = Annotated[PeopleService, Depends(_people)]
 Catalogue: TypeAlias = Annotated[CatalogueService, Depends(_catalogue)]
 Computings: TypeAlias = Annotated[ComputingsService, Depends(_computings)]
 Tasks: TypeAlias = Annotated[TasksService, Depends(_tasks)]
+AccountLinks: TypeAlias = Annotated[AccountLinksService, Depends(_account_links)]
 Groups: TypeAlias = Annotated[GroupsService, Depends(_groups)]
 Keys: TypeAlias = Annotated[KeysService, Depends(_keys)]
 Health: TypeAlias = Annotated[HealthService, Depends(_health)]

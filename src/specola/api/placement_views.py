@@ -12,7 +12,7 @@ from specola.domain.placement import Forecast, GpuKind, Partition, Placement
 from specola.domain.waits import Expected
 from specola.services.offered import Offered
 
-__all__ = ["Duration", "ForecastView", "OfferView", "PlacementView", "WaitView"]
+__all__ = ["Duration", "ForecastView", "OfferView", "PlacementView", "WaitView", "WrittenTime"]
 
 
 def _duration(value: Any) -> Any:
@@ -39,6 +39,14 @@ Duration = Annotated[
 def written(time: timedelta | None) -> str | None:
     """Return a duration as it is asked for; null: none is said."""
     return None if time is None else format_duration(time)
+
+
+def _text(value: Any) -> Any:
+    return format_duration(value) if isinstance(value, timedelta) else value
+
+
+WrittenTime = Annotated[str, BeforeValidator(_text)]
+"""A duration as JSON shows it, in the words by which it is asked for: 2h30m."""
 
 
 class PlacementView(BaseModel):

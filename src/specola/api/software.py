@@ -8,27 +8,18 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import PlainTextResponse
 
+from specola.api.definitions import YAML, definition_body, definition_of
 from specola.api.dependencies import Catalogue, Reader, SoftwareWriter
-from specola.domain.errors import InvalidError
+from specola.api.placement_views import WrittenTime
 from specola.domain.person import Actor
-from specola.domain.software import Origin, ParameterKind, Protocol, RunsAs, Software
+from specola.domain.software import HomeAccess, Origin, ParameterKind, Protocol, RunsAs, Software
 from specola.services.software import Catalogue as CatalogueService, Draft
 
 __all__ = ["router"]
 
 router = APIRouter(prefix="/software", tags=["software"])
 SoftwareName: TypeAlias = Annotated[str, Path(description="name or id of the entry")]
-YAML = "application/yaml"
-DEFINITION_BODY: Mapping[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "description": "A definition, in YAML or in JSON.",
-        "content": {
-            YAML: {"schema": {"type": "string"}, "example": "software: sum\nimage: example.org/sum:1.0\n"},
-            "application/json": {"schema": {"type": "object"}},
-        },
-    }
-}
+BODY: Mapping[str, Any] = definition_body("software: sum\nimage: example.org/sum:1.0\n")
 
 
 class InterfaceView(BaseModel):
@@ -66,6 +57,16 @@ class ReleaseResourcesView(BaseModel):
     memory: int = Field(description="bytes")
     shm: int = Field(description="bytes of shared memory")
     gpus: int
+    gpu_model: str = Field(description="empty: any")
+
+
+class PreStopView(BaseModel):
+    """What runs inside a task before it is asked to end."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    command: list[str]
+    time: WrittenTime = Field(description="how long that may take")
 
 
 class ReleaseView(BaseModel):
@@ -82,9 +83,13 @@ class ReleaseView(BaseModel):
     resources: ReleaseResourcesView
     user: RunsAs
     home: str | None
+    home_access: HomeAccess
+    scratch: str | None
     capabilities: list[str]
     interfaces: list[InterfaceView]
     parameters: list[ParameterView]
+    time: WrittenTime | None = Field(description="how long a task of it usually runs; null: as its computing allows")
+    pre_stop: PreStopView | None
     created: datetime | None
 
 
@@ -161,16 +166,6 @@ class Sharing(BaseModel):
     shared: bool
 
 
-async def _definition(request: Request) -> str:
-    try:
-        text = (await request.body()).decode()
-    except UnicodeDecodeError as error:
-        raise InvalidError("The definition is not UTF-8 text.", hint="Save the file as UTF-8.") from error
-    if not text.strip():
-        raise InvalidError("The definition is empty.", hint="Send a definition, in YAML or in JSON.")
-    return text
-
-
 @router.get(
     "",
     summary="List software",
@@ -188,10 +183,10 @@ async def list_software(
     status_code=201,
     summary="Add software",
     description="From a definition in YAML or JSON; it is yours. Each fault of a definition comes with its line.",
-    openapi_extra=dict(DEFINITION_BODY),
+    openapi_extra=dict(BODY),
 )
 async def add_software(request: Request, catalogue: Catalogue, actor: SoftwareWriter) -> SoftwareView:
-    software = await catalogue.add(actor, await _definition(request))
+    software = await catalogue.add(actor, await definition_of(request))
     return SoftwareView.of(software, actor=actor, catalogue=catalogue)
 
 
@@ -225,12 +220,12 @@ async def export_software(name: SoftwareName, catalogue: Catalogue, actor: Reade
     summary="Edit software",
     description="Replaces the definition. A changed image, command or interface makes another release; running tasks keep "
     "what they were started with.",
-    openapi_extra=dict(DEFINITION_BODY),
+    openapi_extra=dict(BODY),
 )
 async def edit_software(
     name: SoftwareName, request: Request, catalogue: Catalogue, actor: SoftwareWriter
 ) -> SoftwareView:
-    software = await catalogue.edit(actor, name, await _definition(request))
+    software = await catalogue.edit(actor, name, await definition_of(request))
     return SoftwareView.of(software, actor=actor, catalogue=catalogue)
 
 

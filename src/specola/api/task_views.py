@@ -11,7 +11,7 @@ from specola.domain.computing import LogLine, Usage
 from specola.domain.errors import InvalidError
 from specola.domain.placement import Placement
 from specola.domain.sizes import parse_size
-from specola.domain.software import TERMINAL
+from specola.domain.software import TERMINAL, HomeAccess
 from specola.domain.task import Desired, Event, Task, TaskState, Wish
 from specola.services.addresses import Addresses
 
@@ -67,6 +67,9 @@ class NewTask(BaseModel):
     cpus: float | None = Field(default=None, gt=0, le=4096, description="cores, fractions allowed")
     memory: Size | None = Field(default=None, description="bytes, or a size such as 4GiB")
     shm: Size | None = Field(default=None, description="shared memory: bytes, or a size such as 64MiB")
+    home: HomeAccess | None = Field(
+        default=None, description="what it may do with your home; null: as the release says"
+    )
     gpus: int | None = Field(default=None, ge=0, le=4096)
     gpu_model: str | None = Field(default=None, max_length=64, description="as the computing calls it; null: any")
     time: Duration | None = Field(default=None, description="the longest it may run: 90m, 2h30m, PT45M, or seconds")
@@ -171,6 +174,9 @@ class TaskView(BaseModel):
     seen: datetime | None = Field(description="when the computing last told of it")
     unseen_since: datetime | None = Field(description="since when the computing cannot be asked; null while it can")
     again_of: str | None
+    account: str | None = Field(
+        description="the account on the computing that it runs with; null: it knows no accounts"
+    )
     waits: bool = Field(description="it stands in a queue of its computing; `reason` says what for")
     raw: str = Field(description="the computing's own word for its state, such as `PENDING (Priority)`")
     node: str = Field(description="the machine it runs on, where its computing tells")

@@ -1,4 +1,4 @@
-"""`specola up`, `web`, `worker`, `connector` and `gateway`: the platform's processes."""
+"""`specola up`, `web`, `worker`, `signer`, `connector` and `gateway`: the platform's processes."""
 
 import gc
 import importlib
@@ -15,6 +15,7 @@ PROCESSES: Mapping[str, tuple[str, str]] = {
     "up": ("specola.supervisor.main", "Run the whole platform on this machine, in the foreground."),
     "web": ("specola.web.main", "Run the process that serves pages and API, on Unix sockets in the data folder."),
     "worker": ("specola.worker.main", "Run the process that makes wishes true on the computings."),
+    "signer": ("specola.signer.main", "Run the process that signs certificates for accounts on hosts."),
     "connector": ("specola.connector.main", "Run the process that holds the ways into computings."),
     "gateway": ("specola.gateway.main", "Run the process that carries bytes between visitors and tasks."),
 }

@@ -17,6 +17,7 @@ from specola.cli.tasks import FINAL, address_of, log_lines, print_task, show_add
 from specola.domain.durations import format_duration, parse_duration
 from specola.domain.errors import ImageUnknownError, MissingError, PlatformUnreachableError, WaitError
 from specola.domain.sizes import parse_size
+from specola.domain.software import HomeAccess
 
 __all__ = ["COMMANDS"]
 
@@ -95,6 +96,7 @@ class Asked:
 @click.option("--cpus", type=float, help="Cores, fractions allowed.")
 @click.option("--memory", type=Size(), help="For example 4GiB.")
 @click.option("--shm", type=Size(), help="Shared memory, for example 256MiB.")
+@click.option("--home", type=click.Choice([*HomeAccess]), help="What it may do with your home.")
 @click.option("--gpus", type=Gpus(), help="How many; with a model: a100:2.")
 @click.option("--time", type=Duration(), help="The longest it may run: 90m, 2h30m, 1-12:00:00.")
 @click.option("--partition", help="The part of a cluster it runs in.")

@@ -98,6 +98,7 @@ def print_task(task: Mapping[str, Any], *, use: Mapping[str, Any] | None = None)
             ("software", f"{task['title']}, {task['release']}"),
             ("image", " ".join(filter(None, (image["reference"], image["digest"])))),
             ("computing", f"{task['computing']}, on {task['node']}" if task["node"] else task["computing"]),
+            ("account", task["account"] or ""),
             ("size", size_of(resources)),
             ("queue", queue_of(task["placement"])),
             ("page", task["url"]),

@@ -2,17 +2,26 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from specola.clock import Clock
-from specola.computing.engine import EngineComputing, EngineSettings
+from specola.computing.batch import BatchComputing, BatchSettings
+from specola.computing.batch.config import not_a_persons
+from specola.computing.engine import (
+    AccountEngines,
+    EngineComputing,
+    EngineSettings,
+    not_a_persons as not_a_persons_engine,
+)
 from specola.computing.kubernetes import KubernetesComputing, KubernetesSettings
 from specola.computing.memory import MemoryComputing, World
 from specola.computing.memory.config import MemorySettings
 from specola.domain.errors import InvalidError
+from specola.hosts.config import Identity
 from specola.ports.computing import Computing
 from specola.ports.hosts import Hosts
 
@@ -95,9 +104,58 @@ def _memory(name: str, settings: MemorySettings, context: Context) -> Computing:
 
 
 def _engine(name: str, settings: EngineSettings, context: Context) -> Computing:
-    return EngineComputing(
-        name=name, settings=settings, installation=context.installation, data=context.data, clock=context.clock
+    opened = partial(
+        EngineComputing, settings=settings, installation=context.installation, data=context.data, clock=context.clock
     )
+    if settings.host is None:
+        return opened(name=name)
+    hosts = context.hosts
+    if hosts is None:
+        raise InvalidError(
+            f"The computing “{name}” is on another host, which this process does not reach.", field="host"
+        )
+    if settings.host.identity in {Identity.SHARED, Identity.LOCAL}:
+        return opened(name=name, host=hosts.host(name, settings.host.account))
+    return AccountEngines(
+        name=name,
+        hosts=hosts,
+        opened=lambda account: opened(name=name, host=hosts.host(name, account), account=account),
+    )
+
+
+def _batch(name: str, settings: BatchSettings, context: Context) -> Computing:
+    return BatchComputing(
+        name=name,
+        settings=settings,
+        installation=context.installation,
+        data=context.data,
+        clock=context.clock,
+        hosts=context.hosts,
+    )
+
+
+BATCH = Kind(
+    title="Batch cluster",
+    settings=BatchSettings,
+    opener=_batch,
+    starts=(
+        Start(
+            name="slurm",
+            title="Slurm cluster",
+            sentence="Tasks are jobs; the login node is reached by SSH, and nothing is installed by root.",
+            settings={"scheduler": "slurm", "folder": "~/.specola", "home": "~/specola-home"},
+            own=True,
+        ),
+        Start(
+            name="host",
+            title="Host without an engine",
+            sentence="A machine reached by SSH that has Apptainer, or Podman without root, and no scheduler.",
+            settings={"scheduler": "none", "folder": "~/.specola", "home": "~/specola-home"},
+            own=True,
+        ),
+    ),
+    own=not_a_persons,
+)
 
 
 def _kubernetes(name: str, settings: KubernetesSettings, context: Context) -> Computing:
@@ -121,9 +179,18 @@ ENGINE = Kind(
     opener=_engine,
     starts=(
         Start(name="here", title="Container engine here", sentence="Docker or Podman on the platform's own machine."),
+        Start(
+            name="ssh",
+            title="Container engine on another host",
+            sentence="Docker or Podman on a machine reached by SSH, also behind a jump host; nothing is installed by root.",
+            settings={"host": {"address": "", "identity": "shared", "account": ""}},
+            own=True,
+        ),
     ),
+    own=not_a_persons_engine,
 )
-MEMORY = Kind(title="In memory", settings=MemorySettings, opener=_memory)
+# It touches nothing of the platform's, so anybody may have one.
+MEMORY = Kind(title="In memory", settings=MemorySettings, opener=_memory, own=lambda _settings: "")
 
 KUBERNETES = Kind(
     title="Kubernetes",
@@ -140,7 +207,12 @@ KUBERNETES = Kind(
     own=_kubernetes_of_a_person,
 )
 
-KINDS: Mapping[str, Kind[Any]] = {"engine": ENGINE, "memory": MEMORY, "kubernetes": KUBERNETES}
+KINDS: Mapping[str, Kind[Any]] = {
+    "batch": BATCH,
+    "engine": ENGINE,
+    "kubernetes": KUBERNETES,
+    "memory": MEMORY,
+}
 
 
 def open_computing(kind: str, *, name: str, settings: Mapping[str, Any], context: Context) -> Computing:

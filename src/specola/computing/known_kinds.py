@@ -3,16 +3,20 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from specola.computing.kinds import KINDS, Kind
 from specola.computing.settings import described, problems_of, taken_apart
 from specola.domain.errors import InvalidError
+from specola.hosts.config import HostSettings, Identity
 from specola.ports.kinds import CheckedSettings, Setting, StartingPoint
 
 __all__ = ["KnownKinds"]
 
 NOT_OWN = "only administrators add computings of this kind"
+# Certificates and the shared key are the platform's word, which opens accounts of others wherever it is believed. Only a
+# key of one's own, which its account has to take in by itself, proves that the account is one's own.
+NOT_BY_KEY = "a host that you add for yourself is entered by a key of your own (identity: key)"
 
 
 class KnownKinds:
@@ -53,7 +57,7 @@ class KnownKinds:
             # Not as its cause: pydantic's own error repeats what was set, which may be secret.
             raise problems_of(error) from None
         said, secrets = taken_apart(valid)
-        return CheckedSettings(settings=said, secrets=secrets, own=known.own(valid) if known.own else NOT_OWN)
+        return CheckedSettings(settings=said, secrets=secrets, own=_not_own(known, valid))
 
     def _kind(self, name: str) -> Kind[Any]:
         if name not in self._kinds:
@@ -63,3 +67,13 @@ class KnownKinds:
                 field="kind",
             )
         return self._kinds[name]
+
+
+def _not_own(kind: Kind[Any], settings: BaseModel) -> str:
+    """Say what in some settings is not a person's to decide; "": nothing."""
+    if kind.own is None:
+        return NOT_OWN
+    hosts = [value for value in dict(settings).values() if isinstance(value, HostSettings)]
+    if any(host.identity is not Identity.KEY for host in hosts):
+        return NOT_BY_KEY
+    return kind.own(settings)

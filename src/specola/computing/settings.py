@@ -16,7 +16,6 @@ from specola.ports.kinds import Setting, SettingInput
 
 __all__ = ["described", "problems_of", "secret_paths", "taken_apart"]
 
-SCALARS = (str, int, float, bool)
 PREFIX = re.compile(r"^(Value error|Assertion failed), ")
 
 
@@ -29,11 +28,12 @@ def described(model: type[BaseModel]) -> tuple[Setting, ...]:
 
 
 def _described(model: type[BaseModel], prefix: str, around: Sequence[type[BaseModel]]) -> Iterator[Setting]:
+    around = (*around, model)
     for name, info in model.model_fields.items():
         kind = _plain(info.annotation)
         # A table may hold one of its own kind, as a machine the next on the way to it: the form has one, YAML any number.
         nested = _is_model(kind) and sum(issubclass(kind, one) or issubclass(one, kind) for one in around) < 2
-        below = tuple(_described(kind, f"{prefix}{name}.", (*around, model))) if nested else ()
+        below = tuple(_described(kind, f"{prefix}{name}.", around)) if nested else ()
         yield Setting(
             path=prefix + name,
             title=info.title or name.replace("_", " ").capitalize(),
@@ -75,15 +75,20 @@ def _input(kind: Any) -> SettingInput:
         return SettingInput.NUMBER
     if _choices(kind):
         return SettingInput.CHOICE
-    if origin in {tuple, list, set, frozenset} and inner and _is_text(inner[0]):
+    if origin in {tuple, list, set, frozenset} and inner and _is_one_word(inner[0]):
         return SettingInput.LINES
-    if isinstance(origin, type) and issubclass(origin, Mapping) and all(_is_text(one) for one in inner):
+    if isinstance(origin, type) and issubclass(origin, Mapping) and all(_is_one_word(one) for one in inner):
         return SettingInput.PAIRS
-    return SettingInput.TEXT if _is_text(kind) or (origin is None and not _is_model(kind)) else SettingInput.YAML
+    return SettingInput.TEXT if _is_one_word(kind) else SettingInput.YAML
 
 
-def _is_text(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, (*SCALARS, Enum))
+def _is_one_word(kind: Any) -> bool:
+    """Tell whether a value is written as one word: a text, a number, a path, an address."""
+    if get_origin(kind) in {Union, UnionType}:
+        return all(_is_one_word(_plain(one)) for one in get_args(kind))
+    return (
+        isinstance(kind, type) and get_origin(kind) is None and not issubclass(kind, BaseModel | Mapping | list | tuple)
+    )
 
 
 def _choices(kind: Any) -> tuple[str, ...]:

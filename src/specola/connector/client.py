@@ -9,11 +9,15 @@ from typing import Any
 import httpx
 
 from specola.connector.direct import IMAGE_SECONDS
-from specola.connector.wire import IMAGE, LINE, PROBE, PROBLEM, USAGE, raised
+from specola.connector.wire import IMAGE, KEYS, LINE, PROBE, PROBLEM, SEEN, USAGE
+from specola.domain.account_link import AccountSeen
 from specola.domain.computing import ImageDetails, LogLine, Probe, Usage
 from specola.domain.errors import ConnectorUnreachableError
+from specola.domain.person import PersonId
 from specola.domain.task import TaskId
 from specola.local_http import over_socket
+from specola.ports.connector import ShownKey
+from specola.problems import raised
 
 __all__ = ["ConnectorClient"]
 
@@ -54,6 +58,10 @@ class ConnectorClient:
         asked = {"computing": name, "kind": kind, "settings": dict(settings)}
         return PROBE.validate_python(await self._ask("/probe", asked))
 
+    async def host_keys(self, address: str, port: int) -> Sequence[ShownKey]:
+        """Ask a machine that is not registered yet for its host keys; nobody is logged in."""
+        return KEYS.validate_python(await self._ask("/host-keys", {"address": address, "port": port}))
+
     async def inspect_image(self, computing: str, reference: str) -> ImageDetails:
         """Read an image's details from the computing or from its registry."""
         return IMAGE.validate_python(
@@ -63,6 +71,11 @@ class ConnectorClient:
     async def usage(self, tasks: Sequence[TaskId]) -> Mapping[TaskId, Sequence[Usage]]:
         """Return the measurements kept of live tasks, oldest first, at most 10 minutes of them."""
         return USAGE.validate_python(await self._ask("/usage", {"tasks": list(tasks)}))
+
+    async def prove(self, computing: str, account: str, person: PersonId) -> AccountSeen:
+        """Enter an account that a person says is theirs, and look around."""
+        question = {"computing": computing, "account": account, "person": person}
+        return SEEN.validate_python(await self._ask("/accounts/prove", question))
 
     async def health(self) -> None:
         """Return once the connector has answered that it is up; it is asked once."""

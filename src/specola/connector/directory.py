@@ -8,8 +8,9 @@ from typing import Any
 
 import structlog
 
+from specola.connector.trials import named_as_recorded, trial_name
 from specola.domain.computing import Handle
-from specola.domain.errors import ConnectorUnreachableError, InvalidError, MissingError
+from specola.domain.errors import ConnectorUnreachableError, InvalidError, MissingError, SpecolaError
 from specola.domain.task import TaskId
 from specola.ports.computing import Computing
 
@@ -43,7 +44,10 @@ class Directory:
 
     def __init__(self, opener: Opener) -> None:
         self._opener = opener
+        self._forgetting: list[Callable[[str], None]] = []
         self._records: dict[str, tuple[str, Mapping[str, Any]]] = {}
+        self._trials: dict[str, Mapping[str, Any]] = {}
+        self._tried = 0
         self._computings: dict[str, Computing] = {}
         self._ways: dict[TaskId, Way] = {}
         self._complete = asyncio.Event()
@@ -66,14 +70,35 @@ class Directory:
         MissingError
             There is none of that name.
         """
+        await self._told()
+        if name not in self._computings:
+            raise MissingError("computing", name)
+        return self._computings[name]
+
+    async def settings(self, name: str) -> Mapping[str, Any]:
+        """Return the settings of a computing's record, whether it could be opened or not.
+
+        Raises
+        ------
+        ConnectorUnreachableError
+            Nothing has been told yet.
+        MissingError
+            There is none of that name.
+        """
+        if name in self._trials:
+            return self._trials[name]
+        await self._told()
+        if name not in self._records:
+            raise MissingError("computing", name)
+        _, settings = self._records[name]
+        return settings
+
+    async def _told(self) -> None:
         try:
             async with asyncio.timeout(SNAPSHOT_PATIENCE):
                 await self._complete.wait()
         except TimeoutError as error:
             raise ConnectorUnreachableError from error
-        if name not in self._computings:
-            raise MissingError("computing", name)
-        return self._computings[name]
 
     async def way(self, task: TaskId) -> tuple[Computing, Way]:
         """Return a task's computing and its way, waiting a moment for one that has only just started.
@@ -106,18 +131,35 @@ class Directory:
 
     @asynccontextmanager
     async def trial(self, name: str, kind: str, settings: Mapping[str, Any]) -> AsyncIterator[Computing]:
-        """Open a computing beside the known ones, for the body.
+        """Open a computing for the body, beside the known ones and beside the one that has its name.
 
         Raises
         ------
         InvalidError
             There is no such kind, or a setting is wrong.
         """
-        place = self._opener(name, kind, settings)
+        self._tried += 1
+        trial = trial_name(name, self._tried)
+        self._trials[trial] = settings
         try:
-            yield place
+            place = self._opener(trial, kind, settings)
+            try:
+                yield place
+            finally:
+                await place.close()
+        except SpecolaError as error:
+            raise named_as_recorded(error, trial) from error
         finally:
-            await place.close()
+            del self._trials[trial]
+            self._forget(trial)
+
+    def on_forgetting(self, tell: Callable[[str], None]) -> None:
+        """Have `tell` called with the name of each computing that is no longer asked."""
+        self._forgetting.append(tell)
+
+    def _forget(self, name: str) -> None:
+        for tell in self._forgetting:
+            tell(name)
 
     async def drop_computing(self, name: str) -> None:
         """Forget a computing; silent if it is not known."""
@@ -125,6 +167,7 @@ class Directory:
         computing = self._computings.pop(name, None)
         if computing is not None:
             await computing.close()
+        self._forget(name)
 
     async def add_way(self, way: Way) -> None:
         """Add or renew a task."""

@@ -2,6 +2,8 @@
 
 import asyncio
 import resource
+from dataclasses import replace
+from functools import partial
 
 import uvloop
 
@@ -11,7 +13,12 @@ from specola.computing.kinds import Context, open_computing
 from specola.config import Settings
 from specola.connector.direct import DirectConnector
 from specola.connector.directory import Directory
+from specola.connector.ended_accounts import EndedAccounts
 from specola.connector.follower import Follower
+from specola.connector.host_records import host_of
+from specola.connector.hosts_server import BUFFER as HOSTS_BUFFER, HostsServer
+from specola.connector.identities import ConnectorIdentities
+from specola.connector.proving import Prover
 from specola.connector.records import records_at, report
 from specola.connector.relay import Relays
 from specola.connector.sampler import Sampler
@@ -21,7 +28,9 @@ from specola.connector.ssh.main import serve_ssh
 from specola.connector.telling import telling_found
 from specola.connector.terminal import Sessions, TerminalServer
 from specola.connector.terminal.server import HEAD_BYTES
+from specola.connector.trials import TrialIdentities
 from specola.domain.software import TERMINAL
+from specola.hosts.registered import RegisteredHosts
 from specola.installation import computing_context
 from specola.lifetime import asked_to_end
 from specola.listening import bind, listener
@@ -35,20 +44,28 @@ async def serve(settings: Settings, *, context: Context, stop: asyncio.Event) ->
     Parameters
     ----------
     context
-        What the computings of the installation share.
+        What the computings of the installation share, beside hosts: the connections to them are held here.
     stop
         Ends the process.
     """
-    directory = Directory(lambda name, kind, values: open_computing(kind, name=name, settings=values, context=context))
+    directory = Directory(lambda name, kind, values: open_computing(kind, name=name, settings=values, context=shared))
+    identities = ConnectorIdentities(settings.internal_socket, settings.signer_socket, clock=context.clock)
+    known = TrialIdentities(identities)
+    hosts = RegisteredHosts(partial(host_of, directory), known, local_user=settings.run_as)
+    directory.on_forgetting(hosts.forget)
+    shared = replace(context, hosts=hosts)
+    questions = HostsServer(hosts)
     sampler = Sampler(directory)
     records = records_at(settings.internal_socket, clock=context.clock)
     relays = Relays(settings.streams, directory, owner=settings.run_as)
     terminals = TerminalServer(
         Sessions(directory, context.clock), used=lambda task, person: records.note_use(task, TERMINAL.name, person)
     )
-    server = listener(create_app(DirectConnector(directory, sampler)))
+    prover = Prover(partial(host_of, directory), identities)
+    server = listener(create_app(DirectConnector(directory, sampler, prover)))
     parts = [
         Follower(settings.internal_socket, directory).run(),
+        EndedAccounts(settings.internal_socket, hosts).run(),
         sampler.run(),
         relays.run(),
         report(records, sampler, clock=context.clock),
@@ -62,16 +79,25 @@ async def serve(settings: Settings, *, context: Context, stop: asyncio.Event) ->
             windows = await asyncio.start_unix_server(
                 terminals.accept, sock=bind(settings.terminals_socket, owner=settings.run_as), limit=HEAD_BYTES
             )
+            # Nobody but the worker needs it, so the user that `web` and `gateway` become is not let in.
+            asking = await asyncio.start_unix_server(
+                questions.accept, sock=bind(settings.hosts_socket), limit=HOSTS_BUFFER
+            )
             serving = group.create_task(server.serve([bind(settings.connector_socket, owner=settings.run_as)]))
             _ = await stop.wait()
             server.should_exit = True
             await serving
-            windows.close()
+            hosts.close()
+            for listening in (windows, asking):
+                listening.close()
+            await questions.close()
             await terminals.close()
             for part in working:
                 part.cancel()
         await records.close()
     finally:
+        hosts.close()
+        await identities.close()
         await directory.close()
 
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.applications import Starlette
@@ -11,10 +11,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from specola.connector.wire import IMAGE, LINE, PROBE, PROBLEM, USAGE, problem_of
+from specola.connector.wire import IMAGE, KEYS, LINE, PROBE, PROBLEM, SEEN, USAGE
 from specola.domain.computing import LogLine
 from specola.domain.errors import InvalidError, Kind, SpecolaError
 from specola.ports.connector import Connector
+from specola.problems import problem_of
 
 __all__ = ["create_app"]
 
@@ -31,9 +32,20 @@ class _Probe(_Question):
     settings: dict[str, Any] = Field(default_factory=dict, repr=False)
 
 
+class _HostKeys(_Question):
+    address: Annotated[str, Field(min_length=1, max_length=253)]
+    port: Annotated[int, Field(ge=1, le=65535)]
+
+
 class _Inspect(_Question):
     computing: str
     reference: str
+
+
+class _Prove(_Question):
+    computing: str
+    account: str
+    person: str
 
 
 class _Usage(_Question):
@@ -56,10 +68,20 @@ def create_app(connector: Connector) -> Starlette:
             found = await connector.probe_draft(asked.computing, asked.kind, asked.settings)
         return JSONResponse(PROBE.dump_python(found, mode="json"))
 
+    async def host_keys(request: Request) -> Response:
+        asked = _HostKeys.model_validate_json(await request.body())
+        shown = list(await connector.host_keys(asked.address, asked.port))
+        return JSONResponse(KEYS.dump_python(shown, mode="json"))
+
     async def inspect(request: Request) -> Response:
         asked = _Inspect.model_validate_json(await request.body())
         details = await connector.inspect_image(asked.computing, asked.reference)
         return JSONResponse(IMAGE.dump_python(details, mode="json"))
+
+    async def prove(request: Request) -> Response:
+        asked = _Prove.model_validate_json(await request.body())
+        seen = await connector.prove(asked.computing, asked.account, asked.person)
+        return JSONResponse(SEEN.dump_python(seen, mode="json"))
 
     async def usage(request: Request) -> Response:
         asked = _Usage.model_validate_json(await request.body())
@@ -78,7 +100,9 @@ def create_app(connector: Connector) -> Starlette:
     return Starlette(
         routes=[
             Route("/probe", _answering(probe), methods=["POST"]),
+            Route("/host-keys", _answering(host_keys), methods=["POST"]),
             Route("/images/inspect", _answering(inspect), methods=["POST"]),
+            Route("/accounts/prove", _answering(prove), methods=["POST"]),
             Route("/usage", _answering(usage), methods=["POST"]),
             Route("/tasks/{task}/logs", _answering(logs)),
             Route("/health", _answering(health)),

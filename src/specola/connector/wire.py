@@ -1,44 +1,18 @@
-"""What goes over the connector's socket: values and failures as JSON, and back as the same classes."""
-
-from collections.abc import Iterator, Mapping
-from typing import Any
+"""What goes over the connector's socket: values as JSON, and back as the same classes."""
 
 from pydantic import TypeAdapter
 
+from specola.domain.account_link import AccountSeen
 from specola.domain.computing import ImageDetails, LogLine, Probe, Usage
-from specola.domain.errors import SpecolaError
+from specola.ports.connector import ShownKey
 
-__all__ = ["IMAGE", "LINE", "PROBE", "PROBLEM", "USAGE", "problem_of", "raised"]
+__all__ = ["IMAGE", "KEYS", "LINE", "PROBE", "PROBLEM", "SEEN", "USAGE"]
 
 PROBE = TypeAdapter(Probe)
 IMAGE = TypeAdapter(ImageDetails)
+KEYS = TypeAdapter(list[ShownKey])
 LINE = TypeAdapter(LogLine)
+SEEN = TypeAdapter(AccountSeen)
 USAGE = TypeAdapter(dict[str, list[Usage]])
 
 PROBLEM = "application/problem+json"
-
-
-def problem_of(error: SpecolaError) -> dict[str, Any]:
-    """Write a failure down, with whatever its class keeps beside sentence and hint."""
-    kept = {name: value for name, value in vars(error).items() if name not in {"sentence", "hint"}}
-    return {"code": error.code, "sentence": error.sentence, "hint": error.hint, "args": kept}
-
-
-def raised(body: Mapping[str, Any]) -> SpecolaError:
-    """Return the failure that was written down, as an instance of the class it had.
-
-    A constructor words its sentence from its arguments, so it is passed by: sentence and facts are here already.
-    """
-    known = {cls.code: cls for cls in _classes(SpecolaError)}
-    cls = known.get(body["code"], SpecolaError)
-    error = cls.__new__(cls)
-    SpecolaError.__init__(error, body["sentence"], hint=body.get("hint", ""))
-    for name, value in body.get("args", {}).items():
-        setattr(error, name, value)
-    return error
-
-
-def _classes(cls: type[SpecolaError]) -> Iterator[type[SpecolaError]]:
-    yield cls
-    for one in cls.__subclasses__():
-        yield from _classes(one)

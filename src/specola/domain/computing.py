@@ -50,6 +50,7 @@ class Capability(StrEnum):
     IMAGES = "images"
     PORTS = "ports"
     HOMES = "homes"
+    SCRATCH = "scratch"
     ISOLATION = "isolation"
     DIRECT_TCP = "direct_tcp"
     TELL = "tell"

@@ -11,6 +11,8 @@ __all__ = ["Forecast", "GpuKind", "Partition", "Placement"]
 class Placement:
     """How a task is queued; None and empty stand for the computing's own defaults.
 
+    In a wish to run an earlier task again, None stands for what that one had, and an empty text for the defaults.
+
     Parameters
     ----------
     time

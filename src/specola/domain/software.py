@@ -12,6 +12,7 @@ __all__ = [
     "CredentialUse",
     "CredentialWay",
     "Health",
+    "HomeAccess",
     "Interface",
     "Origin",
     "Parameter",
@@ -59,6 +60,14 @@ class RunsAs(StrEnum):
 
     HOME = "home"
     IMAGE = "image"
+
+
+class HomeAccess(StrEnum):
+    """What a task may do with the home of the person who started it."""
+
+    WRITE = "write"
+    READ = "read"
+    NONE = "none"
 
 
 class CredentialWay(StrEnum):
@@ -184,6 +193,7 @@ class Release:
     """One version of a software: an image and how it is run. Immutable once saved.
 
     `time` is how long a task of it runs unless another time is asked for; None: as long as its computing allows.
+    `home` is where the person's home is mounted, `scratch` where a folder is that is gone with the task; None: nowhere.
     """
 
     id: str
@@ -195,6 +205,8 @@ class Release:
     resources: Resources = field(default_factory=Resources)
     user: RunsAs = RunsAs.IMAGE
     home: str | None = None
+    home_access: HomeAccess = HomeAccess.WRITE
+    scratch: str | None = None
     capabilities: tuple[str, ...] = ()
     interfaces: tuple[Interface, ...] = ()
     parameters: tuple[Parameter, ...] = ()

@@ -8,7 +8,7 @@ from typing import Any
 
 from specola.domain.errors import StateError
 from specola.domain.placement import Forecast, Placement
-from specola.domain.software import Release, Resources
+from specola.domain.software import HomeAccess, Release, Resources
 
 __all__ = [
     "FINAL",
@@ -26,6 +26,10 @@ __all__ = [
 ]
 
 TaskId = str
+
+
+STARTED = frozenset({"starting", "running"})
+"""Reasons of live tasks that wait for nobody."""
 
 
 class TaskState(StrEnum):
@@ -122,6 +126,7 @@ class Wish:
     gpus: int | None = None
     gpu_model: str | None = None
     placement: Placement = field(default_factory=Placement)
+    home: HomeAccess | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, str] = field(default_factory=dict)
 
@@ -175,6 +180,7 @@ class Task:
     seen: datetime | None = None
     unseen_since: datetime | None = None
     again_of: TaskId | None = None
+    account: str | None = None
     raw: str = ""
     node: str = ""
     forecast: Forecast | None = None
@@ -186,7 +192,8 @@ class Task:
     def waits(self) -> bool:
         """Whether its computing has it and has not started it, or not again: it stands in a queue."""
         live = self.state in {TaskState.STARTING, TaskState.RUNNING}
-        return live and self.handle is not None and self.begun is None
+        # As long as its computing has said nothing, it is just being started.
+        return live and self.handle is not None and self.begun is None and self.reason.code not in STARTED
 
     @property
     def is_live(self) -> bool:

@@ -1,7 +1,6 @@
 """How a host is reached, as the record of a computing says it under `host`."""
 
 from enum import StrEnum
-from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -34,11 +33,19 @@ class MachineSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    address: Annotated[str, Field(min_length=1, max_length=253)]
-    port: Annotated[int, Field(ge=1, le=65535)] = 22
-    keys: tuple[str, ...] = ()
-    authorities: tuple[str, ...] = ()
-    jump: "MachineSettings | None" = None
+    address: str = Field(min_length=1, max_length=253, title="Address", description="Its name or address.")
+    port: int = Field(22, ge=1, le=65535, title="Port")
+    keys: tuple[str, ...] = Field(
+        (),
+        title="Host keys",
+        description="Any of them will do: “ssh-ed25519 AAAA…”. Compare them with what the machine's operators publish.",
+    )
+    authorities: tuple[str, ...] = Field(
+        (), title="Authorities of host keys", description="Public keys of authorities that certify its host keys."
+    )
+    jump: "MachineSettings | None" = Field(
+        None, title="Jump host", description="The machine that has to be passed on the way, if there is one."
+    )
 
 
 class HostSettings(MachineSettings):
@@ -53,5 +60,10 @@ class HostSettings(MachineSettings):
         The shared account.
     """
 
-    identity: Identity = Identity.CERTIFICATE
-    account: str = ""
+    identity: Identity = Field(
+        Identity.CERTIFICATE,
+        title="Entered by",
+        description="certificate: each person's own account, by certificates of the platform's authority; key: the same by "
+        "a key for each person; shared: one account for all tasks; local: this machine itself.",
+    )
+    account: str = Field("", title="Shared account", description="Where all tasks run with the rights of one account.")

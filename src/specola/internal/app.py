@@ -5,7 +5,7 @@ from fastapi import FastAPI
 from specola.api.problems import handle_failures
 from specola.api.requests import LARGEST_BODY, LimitedBodies, NumberedRequests
 from specola.factory import Services
-from specola.internal import access, changes, connections, found, names, ssh, streams
+from specola.internal import access, accounts, changes, connections, found, names, ssh, streams
 from specola.web import viewers, waiting
 from specola.web.live import Feed
 from specola.web.look import Look
@@ -20,6 +20,7 @@ ROUTERS = (
     streams.router,
     names.router,
     ssh.router,
+    accounts.router,
     waiting.router,
     viewers.router,
 )

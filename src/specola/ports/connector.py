@@ -1,12 +1,23 @@
 """The connector as services see it: questions to computings that cannot wait for the worker's next look."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
+from specola.domain.account_link import AccountSeen
 from specola.domain.computing import ImageDetails, LogLine, Probe, Usage
+from specola.domain.person import PersonId
 from specola.domain.task import TaskId
 
-__all__ = ["Connector"]
+__all__ = ["Connector", "ShownKey"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownKey:
+    """A host key as whoever answers at an address shows it: the line for a record, and what people compare."""
+
+    line: str
+    fingerprint: str
 
 
 class Connector(Protocol):
@@ -33,6 +44,15 @@ class Connector(Protocol):
             It does not answer.
         """
 
+    async def host_keys(self, address: str, port: int) -> Sequence[ShownKey]:
+        """Ask a machine that is not registered yet for its host keys; nobody is logged in.
+
+        Raises
+        ------
+        MachineUnreachableError
+            No SSH server answers there.
+        """
+
     async def inspect_image(self, computing: str, reference: str) -> ImageDetails:
         """Read an image's details from the computing or from its registry."""
 
@@ -41,6 +61,15 @@ class Connector(Protocol):
 
     async def usage(self, tasks: Sequence[TaskId]) -> Mapping[TaskId, Sequence[Usage]]:
         """Return the measurements kept of live tasks, oldest first, at most 10 minutes of them."""
+
+    async def prove(self, computing: str, account: str, person: PersonId) -> AccountSeen:
+        """Enter an account that a person says is theirs, with what only its owner can have prepared, and look around.
+
+        Raises
+        ------
+        AccountRefusedError
+            It does not let the platform in.
+        """
 
     async def health(self) -> None:
         """Return once the connector has answered that it is up."""

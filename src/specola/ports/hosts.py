@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from specola.ports.computing import Stream
 
-__all__ = ["Finished", "Host", "Hosts", "Identities", "SshIdentity"]
+__all__ = ["Finished", "Host", "Hosts", "Identities", "SshIdentity", "Where"]
+
+Where: TypeAlias = str | int | tuple[str, int]
+"""A Unix socket by its path, a TCP port of the machine's own loopback, or an address with a port that the machine reaches."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +55,8 @@ class Host(Protocol):
     async def open(self, command: Sequence[str]) -> Stream:
         """Start a command and return its input and output as one stream; closing it hangs up."""
 
-    async def connect(self, where: str | int) -> Stream:
-        """Connect to a Unix socket by its path, or to a TCP port of the machine's own loopback.
+    async def connect(self, where: Where) -> Stream:
+        """Connect to a Unix socket by its path, to a TCP port of the machine's own loopback, or to an address that it reaches.
 
         Raises
         ------

@@ -6,17 +6,17 @@ from typing import Any
 
 from specola.clock import Clock
 from specola.domain.computing import Audience, Computing, Intake, Probe
-from specola.domain.errors import DeniedError, MissingError, NameTakenError
-from specola.domain.person import Actor, Person
+from specola.domain.errors import DefinitionError, DeniedError, MissingError, NameTakenError, Problem
+from specola.domain.person import Actor, Person, Scope
 from specola.domain.task import Desired, Reason, Task, TaskState
-from specola.ports.connector import Connector
+from specola.ports.connector import Connector, ShownKey
 from specola.ports.kinds import Kinds
 from specola.secrets import Sealer
 from specola.services.computing_drafts import ComputingDraft, checked_settings, own_name, renewed
 from specola.services.computing_rights import check_may_change, check_own, check_removable, is_own, may_change
 from specola.services.definition.computings import ComputingDefinition, read_computing, write_computing
 from specola.services.places import place_for, usable
-from specola.services.rights import administrator
+from specola.services.rights import administrator, may
 from specola.services.sealed import open_secrets, seal_secrets
 from specola.storage.store import Store, Transaction
 
@@ -81,7 +81,8 @@ class Computings:
             The actor may use it, and not change it.
         """
         async with self._store.read() as tx:
-            return write_computing(await _changeable(tx, actor, name))
+            names = {group.id: group.name for group in await tx.groups.all()}
+            return write_computing(await _changeable(tx, actor, name), groups=names)
 
     # -- testing ----------------------------------------------------------------------------------------------------
 
@@ -121,6 +122,19 @@ class Computings:
         async with self._store.read() as tx:
             draft = await self._draft(tx, actor, definition, name)
         return await self._connector.probe_draft(draft.record.name, draft.record.kind, draft.settings)
+
+    async def host_keys(self, actor: Actor, address: str, port: int) -> Sequence[ShownKey]:
+        """Return the host keys of a machine that is to be registered, for a person to compare.
+
+        Raises
+        ------
+        DeniedError
+            What the actor came with covers no computings.
+        MachineUnreachableError, ConnectorUnreachableError
+            No SSH server answers there, or the connector does not.
+        """
+        may(actor, Scope.COMPUTINGS)
+        return await self._connector.host_keys(address, port)
 
     # -- records ----------------------------------------------------------------------------------------------------
 
@@ -323,11 +337,16 @@ async def _end(tx: Transaction) -> int:
 
 
 async def _group_ids(tx: Transaction, definition: ComputingDefinition) -> Sequence[str]:
-    """Return the ids of the groups that a definition names."""
-    _ = tx
-    if definition.groups:
-        raise MissingError("group", definition.groups[0])
-    return ()
+    """Return the ids of the groups that a definition names. Raises DefinitionError."""
+    known = {group.name: group.id for group in await tx.groups.all()}
+    problems = [
+        Problem(f"groups[{place}]", f"there is no group “{name}”")
+        for place, name in enumerate(definition.groups)
+        if name not in known
+    ]
+    if problems:
+        raise definition.placed(DefinitionError(problems))
+    return [known[name] for name in definition.groups]
 
 
 def _check_administers(actor: Actor) -> None:

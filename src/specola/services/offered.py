@@ -157,7 +157,7 @@ def _longer(offer: Offered, time: timedelta) -> str:
 def _partition(wanted: str | None, computing: Computing, limits: Limits) -> str | None:
     offer = offered(computing, limits=limits)
     names = [one.name for one in offer.partitions]
-    if wanted is None:
+    if not wanted:
         # What the record names first is the usual one here, whatever the scheduler's own is.
         return names[0] if computing.offer.partitions else None
     if wanted not in names:
@@ -166,7 +166,7 @@ def _partition(wanted: str | None, computing: Computing, limits: Limits) -> str 
 
 
 def _project(wanted: str | None, offer: Offered, *, named: Collection[str]) -> str | None:
-    if wanted is None:
+    if not wanted:
         return next(iter(named), None)
     # A cluster that keeps no accounts takes any, and means nothing by it.
     anything = offer.queues and not offer.projects and WORD.fullmatch(wanted) is not None

@@ -12,8 +12,9 @@ __all__ = ["check_takes_tasks", "place_for", "place_for_task", "usable"]
 
 async def usable(tx: Transaction, actor: Actor) -> Sequence[Computing]:
     """Return the computings that the actor may use, the default one first; an administrator all of the platform's."""
+    groups = [group.id for group in await tx.groups.of(actor.person.id)]
     found = await tx.computings.all()
-    return [one for one in found if one.is_for(actor.person.id) or (one.owner is None and actor.administers)]
+    return [one for one in found if one.is_for(actor.person.id, groups) or (one.owner is None and actor.administers)]
 
 
 async def place_for(tx: Transaction, name: str | None, *, actor: Actor) -> Computing:

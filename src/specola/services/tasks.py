@@ -14,6 +14,7 @@ from specola.domain.task import Desired, Event, InterfaceState, Reason, Task, Ta
 from specola.ports.connector import Connector
 from specola.secrets import Sealer
 from specola.services import cursors, loglines
+from specola.services.accounts import as_account
 from specola.services.addresses import Addresses
 from specola.services.limits import check_live
 from specola.services.offers import expected_wait
@@ -155,8 +156,13 @@ class Tasks:
             task.id,
             at=task.created,
             code="requested",
-            sentence=f"{task.title} was asked for on {task.computing}.",
-            data={"image": task.image.reference, "digest": task.image.digest, "again_of": task.again_of},
+            sentence=f"{task.title} was asked for on {task.computing}{as_account(planned.computing, task.account)}.",
+            data={
+                "image": task.image.reference,
+                "digest": task.image.digest,
+                "again_of": task.again_of,
+                "account": task.account,
+            },
         )
         return task
 
@@ -184,6 +190,7 @@ class Tasks:
             created=now,
             interfaces=tuple(InterfaceState(name=one.name) for one in planned.release.interfaces),
             again_of=planned.again_of,
+            account=planned.account,
         )
 
     # -- reading ----------------------------------------------------------------------------------------------------

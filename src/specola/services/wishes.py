@@ -12,9 +12,10 @@ from specola.domain.errors import ImageArchitectureError, InvalidError, MissingE
 from specola.domain.person import Actor
 from specola.domain.placement import Placement
 from specola.domain.reference import ImageReference
-from specola.domain.software import Release, Resources
+from specola.domain.software import HomeAccess, Release, Resources
 from specola.domain.task import ImageRecord, Task, TaskId, Wish
 from specola.ports.connector import Connector
+from specola.services.accounts import account_for
 from specola.services.definition.checks import environment_name_fault
 from specola.services.definition.parameters import choose
 from specola.services.drafts import release_of, title_of
@@ -45,6 +46,7 @@ class Plan:
     parameters: Mapping[str, str]
     image: ImageRecord | None = None
     again_of: TaskId | None = None
+    account: str | None = None
 
 
 def fingerprint(wish: Wish) -> str:
@@ -79,6 +81,8 @@ async def plan(tx: Transaction, wish: Wish, *, actor: Actor, catalogue: Catalogu
         It names what is not there, or no computing is.
     LimitError, NotOfferedError
         It asks for more than is allowed, or for what the computing does not have.
+    AccountMissingError
+        Tasks run there with people's own accounts, and the actor has none that was proven.
     """
     _check_one_source(wish)
     if wish.name is not None:
@@ -99,7 +103,7 @@ async def plan(tx: Transaction, wish: Wish, *, actor: Actor, catalogue: Catalogu
     return Plan(
         title=title,
         software=entry,
-        release=release,
+        release=with_home(release, wish.home),
         computing=computing,
         resources=resources_for(
             wish, release.resources, computing=computing, limits=limits, partition=placement.partition
@@ -107,6 +111,7 @@ async def plan(tx: Transaction, wish: Wish, *, actor: Actor, catalogue: Catalogu
         placement=placement,
         environment={**release.environment, **wish.environment},
         parameters=choose(release.parameters, wish.parameters),
+        account=await account_for(tx, computing, actor.person.id),
     )
 
 
@@ -129,7 +134,7 @@ async def _plan_again(tx: Transaction, wish: Wish, *, actor: Actor, limits: Limi
     return Plan(
         title=earlier.title,
         software=earlier.software,
-        release=replace(earlier.release, digest=earlier.image.digest),
+        release=with_home(replace(earlier.release, digest=earlier.image.digest), wish.home),
         computing=computing,
         resources=resources_for(
             same, earlier.resources, computing=computing, limits=limits, partition=placement.partition
@@ -139,6 +144,7 @@ async def _plan_again(tx: Transaction, wish: Wish, *, actor: Actor, limits: Limi
         parameters=choose(earlier.release.parameters, {**earlier.parameters, **wish.parameters}),
         image=earlier.image if here else None,
         again_of=earlier.id,
+        account=await account_for(tx, computing, actor.person.id),
     )
 
 
@@ -147,8 +153,8 @@ def _placement_again(wanted: Placement, earlier: Task, *, stays: bool) -> Placem
     before = earlier.placement
     return Placement(
         time=wanted.time or before.time,
-        partition=wanted.partition or (before.partition if stays else None),
-        project=wanted.project or (before.project if stays else None),
+        partition=wanted.partition if wanted.partition is not None or not stays else before.partition,
+        project=wanted.project if wanted.project is not None or not stays else before.project,
         options={**(before.options if stays else {}), **wanted.options},
     )
 
@@ -186,6 +192,25 @@ async def resolve(planned: Plan, *, wish: Wish, connector: Connector) -> Plan:
         reference=release.image, digest=details.digest, id=details.id, architecture=details.architecture
     )
     return replace(planned, release=release, image=image)
+
+
+def with_home(release: Release, access: HomeAccess | None) -> Release:
+    """Return a release as somebody wants it who says what it may do with their home.
+
+    Raises
+    ------
+    InvalidError
+        It mounts no home.
+    """
+    if access is None or (release.home is None and access is HomeAccess.NONE):
+        return release
+    if release.home is None:
+        raise InvalidError(
+            "This software does not say where your home is mounted, so it gets none.",
+            hint="Leave the choice out, or add “home” to its definition.",
+            field="home",
+        )
+    return replace(release, home_access=access)
 
 
 def _reference(planned: Plan, wish: Wish) -> ImageReference:

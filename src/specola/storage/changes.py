@@ -36,7 +36,8 @@ class Change:
     """That something changed: `topic` and its id.
 
     `owner` is the person whom it concerns, None: everybody. The key of a `revoked` change is a mark (`session:…`,
-    `token:…`, `key:…`, `certificate:…`, `person:…`, `task:…`). A `gap` has no key: changes were missed, so anything may be different; what
+    `token:…`, `key:…`, `certificate:…`, `person:…`, `task:…`,
+    `account:…`). A `gap` has no key: changes were missed, so anything may be different; what
     follows goes on after its sequence.
     """
 

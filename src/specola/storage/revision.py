@@ -6,7 +6,7 @@ from specola.domain.errors import SchemaError
 
 __all__ = ["EXPECTED", "REVISIONS", "TABLE", "require"]
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010")
 """All revisions in `migrations/versions`, the oldest first. Listed here, so that looking needs no migration files."""
 
 EXPECTED = REVISIONS[-1]

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from specola.clock import Clock
 from specola.storage import engine, revision
 from specola.storage.access import Access
+from specola.storage.account_links import AccountLinks
 from specola.storage.attempts import Attempts
 from specola.storage.border import connected, connecting, working
 from specola.storage.certificates import Certificates
@@ -41,6 +42,7 @@ class Transaction:
         self.keys = Keys(session, self.changes)
         self.attempts = Attempts(session)
         self.access = Access(session, self.changes)
+        self.account_links = AccountLinks(session, self.changes)
         self.certificates = Certificates(session, self.changes)
         self.software = Catalogue(session, self.changes)
         self.tasks = Tasks(session, self.changes)

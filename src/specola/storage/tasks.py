@@ -55,6 +55,7 @@ class Tasks:
             environment=dict(task.environment),
             parameters=dict(task.parameters),
             again_of=task.again_of,
+            account=task.account,
             credential=credential,
             created=task.created,
             name=task.name,
@@ -320,6 +321,7 @@ def _task(row: TaskRow) -> Task:
         begun=row.begun,
         deadline=row.deadline,
         warned=None if row.warned is None else timedelta(seconds=row.warned),
+        account=row.account,
     )
 
 

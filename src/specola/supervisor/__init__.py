@@ -1,1 +1,1 @@
-"""`specola up`: prepares the data folder, starts the four processes, and keeps them running."""
+"""`specola up`: prepares the data folder, starts the five processes, and keeps them running."""

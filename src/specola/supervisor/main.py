@@ -24,6 +24,7 @@ from specola.supervisor.readiness import check_address, wait_until_up
 __all__ = ["run"]
 
 GRACE = 5.0
+PROCESSES = ("web", "worker", "signer", "connector", "gateway")
 LOCAL = "local"
 
 
@@ -116,7 +117,7 @@ async def _running(settings: Settings, place: engines.Place) -> AsyncIterator[Se
 def _children(settings: Settings, place: engines.Place) -> Sequence[Child]:
     """Return the processes in the order in which they start."""
     python = [sys.executable, "-m", "specola"]
-    children = [Child(name, [*python, name], run=settings.run) for name in ("web", "worker", "connector", "gateway")]
+    children = [Child(name, [*python, name], run=settings.run) for name in PROCESSES]
     if place.service is not None:
         place.service.socket.unlink(missing_ok=True)
         service = place.service

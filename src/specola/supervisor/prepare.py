@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from specola.authorities.accounts import make_authority
 from specola.authorities.ssh import SshAuthority
 from specola.authorities.tls import TlsAuthority
 from specola.clock import Clock
@@ -70,6 +71,7 @@ async def prepare(settings: Settings, clock: Clock) -> None:
         installation = (settings.data / "installation").read_text().strip()
         TlsAuthority.make(settings.data / "secrets" / "authority", sealer, installation=installation, now=clock.now())
         SshAuthority(settings.data / "secrets", sealer).make()
+        make_authority(settings.data, sealer)
         await migrate.upgrade(settings.database)
         _give(settings)
     except OSError as error:

@@ -107,6 +107,8 @@ def _release_fields(release: Release) -> dict[str, str]:
         "pre_stop.time": _pre_stop_time(release.pre_stop),
         "user": release.user.value,
         "home": release.home or "",
+        "home_access": release.home_access.value,
+        "scratch": release.scratch or "",
         "capabilities": ", ".join(release.capabilities),
     }
 
@@ -169,6 +171,9 @@ def to_yaml(form: Filled) -> str:
     table["pre_stop"] = _said({"command": command, "time": form["pre_stop.time"].strip()})
     table["user"] = form["user"]
     table["home"] = form["home"].strip()
+    # Without a home the choice beside it means nothing.
+    table["home_access"] = form["home_access"] if table["home"] else ""
+    table["scratch"] = form["scratch"].strip()
     table["capabilities"] = _words(form["capabilities"])
     table["interfaces"] = [_interface(form, number) for number in rows(form.values, "interfaces")]
     table["parameters"] = [_parameter(form, number) for number in rows(form.values, "parameters")]

@@ -2,16 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from fastapi import Request
 
+from specola.domain.durations import format_duration, parse_duration
 from specola.domain.errors import InvalidError, LimitError, NotOfferedError, SpecolaError
+from specola.domain.placement import Placement
 from specola.domain.sizes import parse_size
+from specola.domain.software import HomeAccess, Resources
 from specola.domain.task import Wish
 
-__all__ = ["Filled", "read_form", "read_pairs", "read_wish", "write_pairs"]
+__all__ = ["Filled", "queue_values", "read_form", "read_pairs", "read_wish", "write_pairs"]
 
 MOST_FIELDS = 1000
+MOST_DIGITS = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,11 +53,7 @@ async def read_form(request: Request) -> Filled:
 
 def read_wish(form: Filled, *, software: str | None = None, again_of: str | None = None) -> Wish:
     """Read the options of a start. Raises InvalidError with the field that is wrong."""
-    parameters = {
-        name.removeprefix("parameters."): value
-        for name, value in form.values.items()
-        if name.startswith("parameters.") and value != ""
-    }
+    parameters, options = _below(form, "parameters."), _below(form, "queue_options.")
     return Wish(
         software=software,
         again_of=again_of,
@@ -62,9 +63,55 @@ def read_wish(form: Filled, *, software: str | None = None, again_of: str | None
         cpus=_cpus(form["cpus"].strip()),
         memory=_size("memory", form["memory"].strip()),
         shm=_size("shm", form["shm"].strip()),
+        home=_home(form["home"]),
+        gpus=_gpus(form["gpus"].strip()),
+        gpu_model=form["gpu_model"].strip() if "gpu_model" in form.values else None,
+        placement=Placement(
+            time=_time(form["time"].strip()),
+            partition=form.values.get("partition"),
+            project=form.values.get("account"),
+            options={name: value.strip() for name, value in options.items() if value.strip()},
+        ),
         environment=read_pairs("environment", form["environment"]),
         parameters=parameters,
     )
+
+
+def queue_values(resources: Resources, placement: Placement) -> dict[str, str]:
+    """Return the fields of a start that say how it is queued."""
+    values = {
+        "gpus": str(resources.gpus or ""),
+        "gpu_model": resources.gpu_model,
+        "time": "" if placement.time is None else format_duration(placement.time),
+        "partition": placement.partition or "",
+        "account": placement.project or "",
+    }
+    return values | {f"queue_options.{name}": value for name, value in placement.options.items()}
+
+
+def _below(form: Filled, prefix: str) -> dict[str, str]:
+    return {
+        name.removeprefix(prefix): value
+        for name, value in form.values.items()
+        if name.startswith(prefix) and value != ""
+    }
+
+
+def _gpus(text: str) -> int | None:
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < MOST_DIGITS):
+        raise InvalidError(f"“{text[:40]}” is not a number of GPUs.", hint="Write 1.", field="gpus")
+    return int(text)
+
+
+def _time(text: str) -> timedelta | None:
+    if not text:
+        return None
+    try:
+        return parse_duration(text)
+    except InvalidError as error:
+        raise InvalidError(f"{error.sentence} {error.hint}", hint=error.hint, field="time") from error
 
 
 def _cpus(text: str) -> float | None:
@@ -74,6 +121,18 @@ def _cpus(text: str) -> float | None:
         return float(text.replace(",", "."))
     except ValueError as error:
         raise InvalidError(f"“{text[:40]}” is not a number of CPUs.", hint="Write 2 or 0.5.", field="cpus") from error
+
+
+def _home(text: str) -> HomeAccess | None:
+    if not text:
+        return None
+    try:
+        return HomeAccess(text)
+    except ValueError as error:
+        hint = f"Choose one of {', '.join(HomeAccess)}."
+        raise InvalidError(
+            f"“{text[:40]}” is nothing that can be done with a home.", hint=hint, field="home"
+        ) from error
 
 
 def _size(name: str, text: str) -> int | None:

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from specola.domain.placement import Forecast
 from specola.domain.task import Event, Task, TaskState
 
 __all__ = ["Mark", "StartStep", "start_steps"]
 
 PULL = "image_pull"
 IMAGE_DONE = frozenset({"image_ready", "created", "placed", "waiting", "interface_ready", "running"})
+QUEUE = "waiting_in_queue"
 PLACED = frozenset({"placed", "waiting", "interface_ready", "running"})
 
 
@@ -25,7 +27,10 @@ class Mark(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartStep:
-    """One step: what it is, how far, how long after the start it was done; `done` of `total` bytes if it has a size."""
+    """One step: what it is, how far, how long after the start it was done; `done` of `total` bytes if it has a size.
+
+    A step that waits in a queue has the computing's own word (`raw`) beside its `detail`, and when that is expected to end.
+    """
 
     words: str
     mark: Mark
@@ -33,6 +38,8 @@ class StartStep:
     detail: str = ""
     done: int | None = None
     total: int | None = None
+    raw: str = ""
+    forecast: Forecast | None = None
 
 
 def start_steps(task: Task, events: Sequence[Event], *, only: str | None = None) -> list[StartStep]:
@@ -50,10 +57,31 @@ def start_steps(task: Task, events: Sequence[Event], *, only: str | None = None)
     if queued:
         steps.append(StartStep(words="Waiting for its turn", mark=Mark.NOW, detail=task.reason.sentence))
     steps.append(_image(task, events))
-    steps.append(_step("Container started", _first(task, events, PLACED)))
+    queue = _queue(task, events)
+    if queue is not None:
+        # There a container starts when its turn has come, and not as soon as it is placed.
+        steps.append(queue)
+        steps.append(_step("Container started", None if task.begun is None else _after(task, task.begun)))
+    else:
+        steps.append(_step("Container started", _first(task, events, PLACED)))
     names = [one.name for one in task.release.interfaces if only in {None, one.name}]
     steps.extend(_interface(task, name) for name in names)
     return _marked(task, steps)
+
+
+def _queue(task: Task, events: Sequence[Event]) -> StartStep | None:
+    """Return the step of standing in the computing's queue; None: it never did."""
+    if task.waits:
+        return StartStep(
+            words="Waiting in the queue",
+            mark=Mark.NOW,
+            detail=" ".join(filter(None, (task.reason.sentence, task.reason.hint))),
+            raw=task.raw,
+            forecast=task.forecast,
+        )
+    if not any(event.code == QUEUE for event in events):
+        return None
+    return _step("Waited in the queue", None if task.begun is None else _after(task, task.begun))
 
 
 def _image(task: Task, events: Sequence[Event]) -> StartStep:

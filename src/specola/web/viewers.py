@@ -3,18 +3,20 @@
 from collections.abc import AsyncIterator, Mapping
 
 from fastapi import APIRouter, Request
+from markupsafe import Markup
 from starlette.responses import Response
 
 from specola.domain.errors import MissingError, UnauthenticatedError
 from specola.domain.link import GUEST
 from specola.domain.software import Protocol
+from specola.domain.task import Task
 from specola.factory import Services
 from specola.storage.changes import Change, Topic
 from specola.web.commands import command_lines
 from specola.web.desktops import desktop
 from specola.web.guests import STATIC, MarksHeader, PersonHeader, Shown, Viewer, Viewing, asset
 from specola.web.live import BEAT_SECONDS, event_stream, feed_of, message
-from specola.web.look import look_of
+from specola.web.look import Look, look_of
 from specola.web.visitors import Wiring
 
 __all__ = ["router"]
@@ -53,6 +55,7 @@ async def show_page(services: Wiring, request: Request, task: str, interface: st
             "style": look.asset(STATIC, viewer.style),
             "script": look.asset(STATIC, viewer.script),
             "icon_file": look.asset(STATIC, "mark.svg"),
+            "ending": Markup(_ending(look, services, shown.task)),  # noqa: S704 - a template's own text
             **viewer.context,
         },
     )
@@ -79,7 +82,7 @@ async def _events(
     request: Request, services: Services, shown: Shown, person: str, came_with: frozenset[str]
 ) -> AsyncIterator[bytes]:
     task, interface = shown.task.id, shown.interface.name
-    ended = False
+    ended, strip, look = False, "", look_of(request)
 
     def concerns(change: Change) -> bool:
         nonlocal ended
@@ -96,9 +99,16 @@ async def _events(
                 break
             if not await services.found.is_reachable(now.task, now.interface):
                 break
-            yield b":\n\n"
+            html = _ending(look, services, now.task)
+            yield message(html, event="ending") if html != strip else b":\n\n"
+            strip = html
             await wakes.wait(BEAT_SECONDS)
     yield message("", event="over")
+
+
+def _ending(look: Look, services: Services, task: Task) -> str:
+    """Return the strip that says that the task's time is nearly over; empty before that."""
+    return look.render("viewers/ending.html", {"task": task, "now": services.clock.now()}).strip()
 
 
 async def _shown(services: Services, person: str, task: str, interface: str) -> Shown:

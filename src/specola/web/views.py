@@ -76,7 +76,7 @@ class TaskView:
 async def task_views(services: Services, actor: Actor, tasks: Sequence[Task]) -> list[TaskView]:
     """Return what is known of some tasks."""
     running = [task.id for task in tasks if task.state is TaskState.RUNNING]
-    waiting = [task for task in tasks if task.state in WAITING]
+    waiting = [task for task in tasks if task.waits or task.state in WAITING]
     places = await _places(services, actor)
     usage = await _usage(services, actor, running)
     by_task = {task.id: await _step(services, actor, task) for task in waiting}
@@ -113,6 +113,8 @@ async def _usage(services: Services, actor: Actor, tasks: Sequence[str]) -> Mapp
 
 
 async def _step(services: Services, actor: Actor, task: Task) -> Step:
+    if task.waits:
+        return Step(sentence=task.reason.sentence)
     events = await services.tasks.events(actor, task.id)
     return Step.of(events[-1]) if events else Step(sentence=task.reason.sentence)
 

@@ -7,14 +7,18 @@ from typing import Any
 
 from markupsafe import Markup
 
+from specola.domain.account_link import Proof
 from specola.domain.computing import Usage
 from specola.domain.connection import ConnectionKind
+from specola.domain.durations import format_duration
 from specola.domain.link import GUEST
+from specola.domain.placement import Partition
 from specola.domain.software import Protocol
 from specola.domain.task import TaskState
+from specola.services.offered import Offered
 from specola.web import charts
 
-__all__ = ["FILTERS", "duration", "memory", "state_word", "transfer"]
+__all__ = ["FILTERS", "PROOF_WORDS", "duration", "memory", "state_word", "transfer"]
 
 HUES = 10
 STATE_WORDS: Mapping[TaskState, str] = {
@@ -47,6 +51,11 @@ KIND_WORDS: Mapping[ConnectionKind, str] = {
     ConnectionKind.SSH: "SSH",
     ConnectionKind.SFTP: "files by SSH",
     ConnectionKind.FORWARD: "TCP by SSH",
+}
+PROOF_WORDS: Mapping[Proof, str] = {
+    Proof.ENTERED: "entered by an administrator",
+    Proof.KEY: "proven by its key",
+    Proof.CHALLENGE: "proven by words in its home",
 }
 REFUSALS: Mapping[str, str] = {
     "sign_in": "unknown or ended sign-in",
@@ -136,6 +145,14 @@ def since(at: datetime | None, now: datetime) -> Markup:
     return _element(at, "since", duration((now - at).total_seconds()))
 
 
+def until(at: datetime | None, now: datetime) -> Markup:
+    """Return how long it is until a moment; the page's script lets it shrink."""
+    if at is None:
+        return Markup("")
+    left = (at - now).total_seconds()
+    return _element(at, "until", duration(left) if left > 0 else "a moment")
+
+
 def between(at: datetime | None, until: datetime | None) -> str:
     """Say how long it was from one moment to another."""
     return duration((until - at).total_seconds()) if at and until else ""
@@ -200,6 +217,34 @@ def spark(series: Sequence[Usage], what: str, limit: float) -> Mapping[str, str]
     return charts.paths([getattr(one, what) for one in series], limit=limit)
 
 
+AMOUNTS: Mapping[str, Callable[[Any], str]] = {
+    "cpus": number,
+    "memory": memory,
+    "gpus": number,
+    "time": format_duration,
+}
+
+
+def bounds(offer: Offered, what: str) -> str:
+    """Say the most and the usual of `cpus`, `memory`, `gpus` or `time` on a computing; empty: nothing is known."""
+    most, usual = getattr(offer.most, what), getattr(offer.usual, what)
+    words = [] if most is None else [f"at most {AMOUNTS[what](most)}"]
+    return " · ".join([*words, *([] if usual is None else [f"usually {AMOUNTS[what](usual)}"])])
+
+
+def partition_choice(partition: Partition) -> tuple[str, str]:
+    """Return a partition as a choice: its name, and its label."""
+    return partition.name, partition.name if partition.is_open else f"{partition.name} (starts nothing now)"
+
+
+def partition_words(partition: Partition) -> str:
+    """Say of a partition what helps to choose it."""
+    words = [f"{one.count} {one.model} GPUs" if one.model else f"{one.count} GPUs" for one in partition.gpus]
+    if partition.idle is not None:
+        words.insert(0, f"{cpus(partition.idle)} free now")
+    return f"{partition.name}: {', '.join(words)}" if words else ""
+
+
 def twice(value: str) -> tuple[str, str]:
     """Return a choice as its value and its label."""
     return value, value
@@ -215,6 +260,7 @@ def visitor_word(person: str | None, name: str | None) -> str:
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "browser": browser,
     "between": between,
+    "bounds": bounds,
     "clock_time": clock_time,
     "cpus": cpus,
     "duration": duration,
@@ -224,6 +270,8 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "memory": memory,
     "moment": moment,
     "number": number,
+    "partition_choice": partition_choice,
+    "partition_words": partition_words,
     "protocol_word": protocol_word,
     "refusal_word": refusal_word,
     "short_digest": short_digest,
@@ -232,5 +280,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "state_word": state_word,
     "transfer": transfer,
     "twice": twice,
+    "until": until,
     "visitor_word": visitor_word,
+    "written": format_duration,
 }

@@ -120,7 +120,7 @@ def placed(task: Task, handle: Handle, *, at: datetime) -> Verdict:
     """Decide about a task that a computing has just told the handle of."""
     if task.handle == handle:
         return Verdict(task=task)
-    note = Note(code="placed", sentence="The container is there.", data={"handle": handle})
+    note = Note(code="placed", sentence="Its computing has taken it up.", data={"handle": handle})
     return Verdict(task=replace(task, handle=handle, seen=at), notes=(note,) if task.is_live else ())
 
 

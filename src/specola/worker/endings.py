@@ -71,7 +71,7 @@ def ending(task: Task, observation: Observation, *, log: Sequence[str] = ()) -> 
 def _at_its_limit(task: Task, observation: Observation) -> tuple[TaskState, Reason]:
     """What served until its time was over did what it was to do; a command that was cut off did not."""
     time = task.placement.time
-    sentence = f"It ran for {format_duration(time)}, which was its time limit, and was ended." if time else ""
+    sentence = f"It reached its time limit of {format_duration(time)} and was ended." if time else ""
     served = bool(task.release.interfaces) and task.started is not None
     reason = told(ENDS, EndReason.TIME_LIMIT, observation.sentence or sentence)
     return TaskState.STOPPED if served else TaskState.FAILED, reason

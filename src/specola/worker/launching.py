@@ -1,7 +1,10 @@
 """What a computing needs to start one task, made from the record."""
 
+from dataclasses import replace
+
 from specola.domain.computing import HomeMount, Launch
 from specola.domain.placeholders import fill
+from specola.domain.software import HomeAccess, PreStop, Release
 from specola.domain.task import Task
 
 __all__ = ["launch_of"]
@@ -35,11 +38,28 @@ def launch_of(task: Task, *, credential: str, number: int) -> Launch:
         },
         resources=task.resources,
         placement=task.placement,
-        pre_stop=release.pre_stop,
+        pre_stop=_pre_stop(task),
         user=release.user,
-        home=HomeMount(key=task.owner, number=number, path=release.home) if release.home else None,
+        home=_home(release, owner=task.owner, number=number),
         number=number,
         capabilities=release.capabilities,
         interfaces=release.interfaces,
         credential=credential,
+        scratch=release.scratch,
+        account=task.account,
     )
+
+
+def _home(release: Release, *, owner: str, number: int) -> HomeMount | None:
+    if release.home is None or release.home_access is HomeAccess.NONE:
+        return None
+    return HomeMount(key=owner, number=number, path=release.home, read_only=release.home_access is HomeAccess.READ)
+
+
+def _pre_stop(task: Task) -> PreStop | None:
+    """Return what runs before its end; like every command line it never holds the credential."""
+    pre_stop = task.release.pre_stop
+    if pre_stop is None:
+        return None
+    words = (fill(word, credential="{credential}", parameters=task.parameters) for word in pre_stop.command)
+    return replace(pre_stop, command=tuple(words))

@@ -10,6 +10,7 @@ from specola import logging
 from specola.clock import Clock
 from specola.computing.kinds import Context, open_computing
 from specola.config import Settings
+from specola.domain.durations import parse_duration
 from specola.installation import computing_context
 from specola.lifetime import asked_to_end, slot
 from specola.secrets import Sealer
@@ -48,7 +49,7 @@ async def serve(settings: Settings, *, context: Context, stop: asyncio.Event, ti
             streams=settings.streams,
             holder=f"{socket.gethostname()}:{number}",
             clock=context.clock,
-            timing=timing,
+            timing=timing or Timing(warnings=tuple(parse_duration(one) for one in settings.warn_before)),
         )
         working = asyncio.create_task(worker.run())
         stopping = asyncio.create_task(stop.wait())

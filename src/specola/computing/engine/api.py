@@ -12,18 +12,32 @@ import aiohttp
 from aiodocker import Docker
 from aiodocker.exceptions import DockerError
 
+from specola.computing.engine.carrying import CarriedTransport, StreamConnector, Way
+
 __all__ = ["Connection", "Engine"]
 
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 CONNECT = 5.0
 HEAD = 64 * 1024
+KEEP = 60.0
+# Whom a request names that goes by a way of its own.
+ANYWHERE = "http://engine"
 
 
 class Engine:
-    """One engine's API. Connects when first asked, so that it can be made before there is an event loop."""
+    """One engine's API. Connects when first asked, so that it can be made before there is an event loop.
 
-    def __init__(self, address: str) -> None:
+    Parameters
+    ----------
+    address
+        `unix://PATH`, `tcp://HOST:PORT`, or with a way whatever names the engine.
+    way
+        How it is connected to where that is not by its address.
+    """
+
+    def __init__(self, address: str, *, way: Way | None = None) -> None:
         self.address = address
+        self._way = way
         self._docker: Docker | None = None
         self._session: aiohttp.ClientSession | None = None
 
@@ -31,7 +45,7 @@ class Engine:
     def docker(self) -> Docker:
         """The client for questions and orders."""
         if self._docker is None:
-            self._docker = Docker(self.address, session=self._open())
+            self._docker = Docker(self.address if self._way is None else ANYWHERE, session=self._open())
         return self._docker
 
     async def close(self) -> None:
@@ -64,11 +78,29 @@ class Engine:
 
     async def put_archive(self, container: str, path: str, content: io.BytesIO) -> None:
         """Unpack a tar below `path` in a container."""
-        where = f"{await self._base()}/containers/{container}/archive"
         headers = {"Content-Type": "application/x-tar"}
-        async with self._open().put(where, params={"path": path}, data=content, headers=headers) as answer:
-            if answer.status >= 400:
-                raise DockerError(answer.status, await _message(answer))
+        where = f"containers/{container}/archive"
+        await self._order("PUT", where, params={"path": path}, data=content, headers=headers)
+
+    async def make_volume(self, name: str, labels: Mapping[str, str]) -> None:
+        """Make a volume, or find it made."""
+        await self._order("POST", "volumes/create", json={"Name": name, "Labels": dict(labels)})
+
+    async def remove_volume(self, name: str) -> None:
+        """Remove a volume with all that is in it."""
+        await self._order("DELETE", f"volumes/{name}")
+
+    async def remove_container(self, name: str) -> None:
+        """Remove a container with the volumes that its image declares, also one that runs."""
+        try:
+            await self._order("DELETE", f"containers/{name}", params={"v": "1"})
+        except DockerError as error:
+            if error.status not in {409, 500}:
+                raise
+            # Podman from version 5 would first ask one that runs to end, and wait 10 s.
+            with contextlib.suppress(DockerError):
+                await self._order("POST", f"containers/{name}/kill")
+            await self._order("DELETE", f"containers/{name}", params={"force": "1", "v": "1"})
 
     async def load(self, archive: bytes) -> None:
         """Load an image from the format of `docker save`; what went wrong may stand in a good answer."""
@@ -83,7 +115,8 @@ class Engine:
     async def hijack(self, path: str, body: Mapping[str, Any]) -> Connection:
         """Post `body`, and take over the connection, whose halves can then be ended one by one."""
         await self._base()
-        reader, writer = await asyncio.wait_for(self._connect(), CONNECT)
+        # A way has a limit of its own.
+        reader, writer = await asyncio.wait_for(self._connect(), CONNECT if self._way is None else None)
         try:
             payload = json.dumps(body).encode()
             lines = (
@@ -102,11 +135,19 @@ class Engine:
             raise
         return reader, writer
 
+    async def _order(self, method: str, path: str, **more: Any) -> None:
+        """Ask for something to be done whose answer says no more than that it was."""
+        async with self._open().request(method, f"{await self._base()}/{path}", **more) as answer:
+            if answer.status >= 400:
+                raise DockerError(answer.status, await _message(answer))
+
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
             connector: aiohttp.BaseConnector
             # No limit: every stream of logs and events holds a connection of its own.
-            if self.address.startswith("unix://"):
+            if self._way is not None:
+                connector = StreamConnector(self._way, keep=KEEP)
+            elif self.address.startswith("unix://"):
                 connector = aiohttp.UnixConnector(self.address.removeprefix("unix://"), limit=0)
             else:
                 connector = aiohttp.TCPConnector(limit=0)
@@ -120,6 +161,11 @@ class Engine:
         return f"{self.docker.docker_host}/{self.docker.api_version}"
 
     async def _connect(self) -> Connection:
+        if self._way is not None:
+            reader = asyncio.StreamReader(limit=HEAD)
+            protocol = asyncio.StreamReaderProtocol(reader)
+            transport = CarriedTransport(await self._way(), protocol)
+            return reader, asyncio.StreamWriter(transport, protocol, reader, asyncio.get_running_loop())
         if self.address.startswith("unix://"):
             return await asyncio.open_unix_connection(self.address.removeprefix("unix://"), limit=HEAD)
         parts = urlsplit(self.address)

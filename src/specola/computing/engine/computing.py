@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from aiodocker.exceptions import DockerError
 
@@ -15,30 +16,31 @@ from specola.clock import Clock
 from specola.computing.engine.api import Engine
 from specola.computing.engine.commands import Commands
 from specola.computing.engine.config import EngineSettings
+from specola.computing.engine.dialling import Dialler
 from specola.computing.engine.errors import NO_CONNECTION, ContainerGoneError, NameInUseError, asking, is_missing, told
 from specola.computing.engine.facts import Facts
+from specola.computing.engine.farewell import Farewell
 from specola.computing.engine.firewall import Firewall
 from specola.computing.engine.frames import lines
 from specola.computing.engine.homes import Homes
 from specola.computing.engine.images import Images
 from specola.computing.engine.kernel import out_of_memory
-from specola.computing.engine.launching import Host, Launcher
-from specola.computing.engine.locks import alone
+from specola.computing.engine.launching import Ground, Launcher
 from specola.computing.engine.names import TASK, Names
-from specola.computing.engine.networks import Networks
-from specola.computing.engine.observing import Sample, ended, listed, measured
+from specola.computing.engine.networks import Networks, local_routes
+from specola.computing.engine.observing import Near, Sample, ended, listed, measured
 from specola.computing.engine.placing import Parcel
 from specola.computing.engine.ports import Ports
 from specola.computing.engine.quirks import Memory
-from specola.computing.engine.sockets import HERE, inside, listeners
-from specola.computing.engine.stream import ExecStream
+from specola.computing.engine.remote import Remote
 from specola.computing.engine.trial import run_trial
+from specola.computing.engine.volumes import Volumes
 from specola.computing.inside.files import FileSession
 from specola.computing.inside.fileserver import SERVER, FileServer
-from specola.computing.inside.paths import FILES, HELPER, LOADER
+from specola.computing.inside.paths import FILES, LOADER
+from specola.computing.locks import alone
 from specola.computing.registries.reach import Reach
 from specola.computing.registries.registry import Registry
-from specola.computing.tcp import SocketStream
 from specola.domain.budget import Budget
 from specola.domain.computing import (
     Handle,
@@ -55,6 +57,7 @@ from specola.domain.errors import ComputingUnreachableError
 from specola.domain.reference import ImageReference
 from specola.domain.task import TaskId
 from specola.ports.computing import NOTHING, Report, Running, Stream
+from specola.ports.hosts import Host
 
 __all__ = ["EngineComputing"]
 
@@ -67,23 +70,37 @@ WIDTH = 16
 class EngineComputing:
     """Tasks are containers of one engine, Docker or Podman; the handle of a task is its container's name."""
 
-    def __init__(self, *, name: str, settings: EngineSettings, installation: str, data: Path, clock: Clock) -> None:
+    def __init__(  # noqa: PLR0913 -- keyword-only: what all computings share, and the way to the host
+        self,
+        *,
+        name: str,
+        settings: EngineSettings,
+        installation: str,
+        data: Path,
+        clock: Clock,
+        host: Host | None = None,
+        account: str = "",
+    ) -> None:
         self.name = name
+        # Each account has an engine of its own, and so networks and quirks of its own.
+        file = quote(f"{name}@{account}" if account else name, safe="@") + ".json"
+        self._remote = None if host is None else Remote(computing=name, host=host, socket=settings.socket)
         self._settings = settings
         self._clock = clock
         self._names = Names(installation)
         self._locks = data / "launching"
-        self._engine = Engine(settings.address)
+        self._engine = Engine(settings.address, way=None if self._remote is None else self._remote.api)
         reach = Reach(settings.insecure_registries)
         self._images = Images(computing=name, clock=clock, reach=reach)
         self._networks = Networks(
             pool=settings.networks,
             rest=settings.network_rest,
-            file=data / "networks" / f"{name}.json",
+            file=data / "networks" / file,
             names=self._names,
             clock=clock,
+            routes=local_routes if self._remote is None else self._remote.routes,
         )
-        self._memory = Memory(data / "engines" / f"{name}.json", settings.address)
+        self._memory = Memory(data / "engines" / file, settings.address)
         self._launcher = Launcher(
             computing=name,
             engine=self._engine,
@@ -91,15 +108,25 @@ class EngineComputing:
             images=self._images,
             networks=self._networks,
             homes=Homes(data / "homes"),
+            volumes=Volumes(self._engine, self._names),
             memory=self._memory,
             parcel=Parcel(helper=settings.helper, files=FileServer(settings.file_server)),
             processes=settings.processes,
         )
         self._commands = Commands(computing=name, engine=self._engine, seconds=settings.answer)
+        self._farewell = Farewell(self._commands)
         self._registry = Registry(reach)
         self._facts: Facts | None = None
         self._samples: dict[Handle, Sample] = {}
         self._ports = Ports(self._engine, local=settings.is_local)
+        self._dialler = Dialler(
+            computing=name,
+            engine=self._engine,
+            ports=self._ports,
+            remote=self._remote,
+            local=settings.is_local,
+            clock=clock,
+        )
 
     async def probe(self, budget: Budget) -> Probe:
         """Ask the engine what it is; whether tasks can be kept from this host is looked at here."""
@@ -117,8 +144,13 @@ class EngineComputing:
             async with budget.spend(), alone(self._locks / launch.task), asking(self.name):
                 facts = await self._learn()
                 wall = self._firewall(facts)
-                host = Host(facts, wall if facts.protects(self._settings, wall) else None)
-                return await self._launcher.launch(launch, host=host, report=report)
+                ground = Ground(
+                    facts,
+                    wall if facts.protects(self._settings, wall) else None,
+                    gives_folders=facts.takes_folders(self._settings),
+                    is_far=not self._settings.is_local,
+                )
+                return await self._launcher.launch(launch, ground=ground, report=report)
         except (ContainerGoneError, NameInUseError) as error:
             raise ComputingUnreachableError(self.name, f"something changed meanwhile ({error})") from error
 
@@ -127,20 +159,29 @@ class EngineComputing:
         if not handles:
             return {}
         async with asking(self.name, seconds=self._settings.answer):
-            direct = await self._direct()
+            near = await self._near()
             found = {Names.handle(one): one for one in await self._list()}
-            seen = {
-                one: listed(found[one], direct=direct) if one in found else Observation.forgotten() for one in handles
-            }
+            seen = {one: listed(found[one], near=near) if one in found else Observation.forgotten() for one in handles}
             over = [handle for handle, one in seen.items() if one.phase is Phase.ENDED]
             return seen | dict(zip(over, await asyncio.gather(*map(self._ended, over)), strict=True))
 
     async def stop(self, handle: Handle, *, grace: timedelta) -> None:
-        """Ask the container's first process to end, wait, then kill."""
+        """Have its release's last command run in the container, ask its first process to end, wait, then kill."""
         seconds = math.ceil(grace.total_seconds())
         with contextlib.suppress(ContainerGoneError):
+            await self._before_stop(handle)
             async with asking(self.name, seconds=self._settings.answer + seconds):
                 await self._engine.docker.containers.container(handle).stop(t=seconds)
+
+    async def _before_stop(self, handle: Handle) -> None:
+        async with asking(self.name, seconds=self._settings.answer):
+            found = await self._engine.docker.containers.container(handle).show()
+        if found["State"].get("Running"):
+            await self._farewell.before_stop(handle, found["Config"].get("Labels") or {})
+
+    async def tell(self, handle: Handle, text: str) -> None:
+        """Write a line on every terminal in the container that its user may write to."""
+        await self._farewell.tell(handle, text)
 
     async def remove(self, handle: Handle) -> None:
         """Remove the container with the credential in it, then its network."""
@@ -148,7 +189,9 @@ class EngineComputing:
         async with asking(self.name, seconds=self._settings.answer):
             await self._launcher.clear(task)
         self._samples.pop(handle, None)
+        self._farewell.forget(handle)
         self._ports.forget(handle)
+        self._dialler.forget(handle)
 
     async def discover(self) -> Mapping[TaskId, Handle]:
         """Find the containers with this installation's label."""
@@ -157,29 +200,11 @@ class EngineComputing:
         return {one["Labels"][TASK]: Names.handle(one) for one in found if TASK in one["Labels"]}
 
     async def dial(self, handle: Handle, port: int) -> Stream:
-        """Connect to the container's own address or published port; else from inside its network; else by the helper in it.
-
-        Many servers listen on the container's own loopback only. Then its address refuses, and a published port (of an
-        engine without root) accepts and breaks off, so for the latter the kernel is asked first.
-        """
+        """Connect to a port by the first way that leads there."""
         try:
             async with asking(self.name, seconds=self._settings.answer):
-                address = (await self.observe([handle]))[handle].addresses.get(port)
-                if address is not None and await self._direct():
-                    with contextlib.suppress(ConnectionRefusedError):
-                        return await SocketStream.connect(*address)
-                # From inside, nothing need be known: what it refuses is looked for at other addresses.
-                with contextlib.suppress(ConnectionRefusedError):
-                    if near := await self._ports.connect(handle, "127.0.0.1", port):
-                        return near
-                where = await self._listeners(handle, port)
-                if where is not None and not where:
-                    raise ComputingUnreachableError(self.name, f"nothing listens on port {port} of the task")
-                if address is not None and (where is None or where - HERE):
-                    return await SocketStream.connect(*address)
-                if near := await self._ports.connect(handle, inside(where), port):
-                    return near
-                return await ExecStream.open(self._engine, handle, [HELPER, "nc", inside(where), str(port)])
+                rootless = (await self._learn()).rootless
+                return await self._dialler.dial(handle, port, rootless=rootless)
         except ContainerGoneError as error:
             raise ComputingUnreachableError(self.name, "the task is not running") from error
 
@@ -274,23 +299,19 @@ class EngineComputing:
             self._launcher.learn(quirks)
             return ""
 
-    async def _listeners(self, handle: Handle, port: int) -> frozenset[str] | None:
-        """Return where a port is listened to in the container; None: that cannot be seen from here."""
-        if not self._settings.is_local:
-            return None
-        state = (await self._engine.docker.containers.container(handle).show())["State"]
-        return await asyncio.to_thread(listeners, int(state.get("Pid") or 0), port)
-
     async def _learn(self) -> Facts:
         if self._facts is None:
             docker = self._engine.docker
             # The first question settles which version of the API is spoken.
-            version = await docker.version()
-            self._facts = Facts.read(version, await docker.system.info())
+            version, asked = await docker.version(), self._clock.now()
+            info = await docker.system.info()
+            self._facts = Facts.read(version, info, between=(asked, self._clock.now()))
         return self._facts
 
-    async def _direct(self) -> bool:
-        return self._settings.is_local and not (await self._learn()).rootless
+    async def _near(self) -> Near:
+        if self._remote is not None:
+            return Near.NONE
+        return Near.OWN if self._settings.is_local and not (await self._learn()).rootless else Near.PUBLISHED
 
     def _firewall(self, facts: Facts) -> Firewall:
         return Firewall(

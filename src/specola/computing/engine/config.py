@@ -9,8 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from specola.domain.errors import InvalidError
 from specola.domain.reference import ImageReference
+from specola.hosts.config import HostSettings, Identity
 
-__all__ = ["EngineSettings", "usual_sockets"]
+__all__ = ["EngineSettings", "not_a_persons", "usual_sockets"]
 
 
 def usual_sockets() -> tuple[Path, ...]:
@@ -23,9 +24,13 @@ def usual_sockets() -> tuple[Path, ...]:
 class EngineSettings(BaseModel):
     """How one engine is reached and what tasks get there."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
-    url: str = ""
+    host: HostSettings | None = None
+    """The host that the engine is on, where that is another one: it is reached by SSH."""
+    socket: Annotated[str, Field(pattern=r"^(|~?/[!-~ ]{1,100})$")] = ""
+    """With `host`, the engine's socket there, a path that may begin with `~/`; empty: the first usual one that the account may use."""
+    url: Annotated[str, Field(title="Address")] = ""
     """`unix:///run/podman/podman.sock`, a bare path, or `tcp://host:port`; empty: the first usual socket there is."""
     networks: IPv4Network = IPv4Network("10.213.0.0/16")
     """The pool of addresses that tasks' networks, of 8 addresses each, are taken from in rotation."""
@@ -68,6 +73,14 @@ class EngineSettings(BaseModel):
         return value
 
     @model_validator(mode="after")
+    def _engine_is_in_one_place(self) -> Self:
+        if self.host is not None and self.url:
+            raise ValueError("an engine is either at a url or at a socket of a host")
+        if self.host is None and self.socket:
+            raise ValueError("a socket is that of a host; use url for an engine of this machine")
+        return self
+
+    @model_validator(mode="after")
     def _pool_is_large_enough(self) -> Self:
         if self.networks.prefixlen > 28:
             raise ValueError("the pool of networks has to hold at least two networks of 8 addresses")
@@ -76,6 +89,8 @@ class EngineSettings(BaseModel):
     @property
     def address(self) -> str:
         """Where the engine is: as set, or the first usual socket that exists."""
+        if self.host is not None:
+            return f"ssh://{self.host.account}@{self.host.address}:{self.host.port}{self.socket}"
         if self.url:
             return self.url
         sockets = usual_sockets()
@@ -85,3 +100,15 @@ class EngineSettings(BaseModel):
     def is_local(self) -> bool:
         """Whether the engine runs on this machine, so that its networks and folders are ours."""
         return self.address.startswith("unix://")
+
+
+def not_a_persons(settings: EngineSettings) -> str:
+    """Say what in some settings is not a person's to decide who adds an engine for themselves ("": nothing)."""
+    usual = EngineSettings.model_fields
+    if settings.host is None or settings.host.identity is Identity.LOCAL:
+        return "the platform's own machine is used with the platform's own rights"
+    if settings.insecure_registries:
+        return "registries without TLS are asked by the platform itself"
+    if (settings.helper, settings.file_server) != (usual["helper"].default, usual["file_server"].default):
+        return "helper and file server are files of the platform's own machine"
+    return ""

@@ -3,13 +3,14 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
+from specola.computing.engine.farewell import write_pre_stop
 from specola.computing.engine.names import ARCHITECTURE, PORTS, REFERENCE, Names
 from specola.computing.engine.quirks import Quirks
+from specola.computing.engine.volumes import Mount
 from specola.computing.inside.paths import CREDENTIAL, FOLDER
-from specola.domain.computing import HomeMount, Launch
+from specola.domain.computing import Launch
 from specola.domain.errors import LaunchError
 from specola.domain.software import RunsAs
 
@@ -36,8 +37,8 @@ class Plan:
         The image that will run.
     user
         `number:number` for a home's owner; empty for the image's own.
-    home
-        The home's folder on the engine's host; None: nothing is mounted.
+    home, scratch
+        What is mounted; None: nothing.
     address
         The container's address in its own network; None: the engine chooses (rootless).
     publish
@@ -47,7 +48,8 @@ class Plan:
     image_id: str
     architecture: str
     user: str
-    home: Path | None
+    home: Mount | None
+    scratch: Mount | None
     address: str | None
     publish: bool
     processes: int
@@ -67,7 +69,9 @@ def check(launch: Launch) -> None:
         raise LaunchError("This computing gives no GPUs to tasks.", code="no_gpus")
     _check_environment(launch.environment)
     if launch.home is not None:
-        _check_home(launch.home)
+        _check_mount(launch.home.path, "home")
+    if launch.scratch is not None:
+        _check_mount(launch.scratch, "scratch")
 
 
 def _check_environment(environment: Mapping[str, str]) -> None:
@@ -88,12 +92,12 @@ def _check_environment(environment: Mapping[str, str]) -> None:
         )
 
 
-def _check_home(home: HomeMount) -> None:
-    path = home.path.rstrip("/")
+def _check_mount(wanted: str, what: str) -> None:
+    path = wanted.rstrip("/")
     if not path.startswith("/") or any(part in {"", ".", ".."} for part in path.split("/")[1:]):
-        raise LaunchError(f"A home cannot be mounted at “{home.path}”.", code="home_refused")
+        raise LaunchError(f"The {what} cannot be mounted at “{wanted}”.", code=f"{what}_refused")
     if path in PROGRAMS or any(path == one or path.startswith(f"{one}/") for one in RESERVED):
-        raise LaunchError(f"A home cannot be mounted over “{home.path}”.", code="home_refused")
+        raise LaunchError(f"The {what} cannot be mounted over “{wanted}”.", code=f"{what}_refused")
 
 
 def create_body(launch: Launch, plan: Plan, names: Names) -> dict[str, Any]:
@@ -108,6 +112,7 @@ def create_body(launch: Launch, plan: Plan, names: Names) -> dict[str, Any]:
         PORTS: ",".join(map(str, ports)),
         ARCHITECTURE: plan.architecture,
         REFERENCE: launch.reference,
+        **write_pre_stop(launch.pre_stop),
     }
     body: dict[str, Any] = {
         "Image": plan.image_id,
@@ -149,9 +154,7 @@ def _host_config(launch: Launch, plan: Plan, name: str, ports: list[int]) -> dic
         "Sysctls": {"net.ipv4.ip_unprivileged_port_start": "0", "net.ipv6.conf.all.disable_ipv6": "1"},
         **plan.quirks.host_config,
     }
-    if plan.home is not None and launch.home is not None:
-        mount = {"Type": "bind", "Source": str(plan.home), "Target": launch.home.path, "ReadOnly": False}
-        config["Mounts"] = [mount]
+    config["Mounts"] = [mount.body() for mount in (plan.home, plan.scratch) if mount is not None]
     if plan.publish:
         config["PortBindings"] = {f"{port}/tcp": [{"HostIp": "127.0.0.1", "HostPort": ""}] for port in ports}
     return config

@@ -1,13 +1,17 @@
 """What an engine is: product, size, rootless or not, what it lacks; and the findings a probe makes of it."""
 
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from specola.computing.engine.config import EngineSettings
 from specola.computing.engine.firewall import Firewall
+from specola.computing.engine.observing import moment
+from specola.computing.engine.placing import helper_machine
 from specola.computing.inside.fileserver import FileServer, readable
 from specola.computing.registries.facts import architecture
 from specola.domain.computing import Capability, Finding, Probe
@@ -16,6 +20,18 @@ __all__ = ["Facts", "findings"]
 
 PODMAN = "Podman Engine"
 GIB = 1024**3
+MOST_SKEW = 5.0
+ALWAYS = frozenset(
+    {
+        Capability.LOGS,
+        Capability.USAGE,
+        Capability.WATCH,
+        Capability.IMAGES,
+        Capability.PORTS,
+        Capability.HOMES,
+        Capability.SCRATCH,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,10 +48,14 @@ class Facts:
     limits_memory: bool
     limits_processes: bool
     limits_cpus: bool
+    images: int | None = None
+    skew: float | None = None
 
     @classmethod
-    def read(cls, version: Mapping[str, Any], info: Mapping[str, Any]) -> "Facts":
-        """Read the answers to `/version` and `/info`."""
+    def read(
+        cls, version: Mapping[str, Any], info: Mapping[str, Any], *, between: tuple[datetime, datetime] | None = None
+    ) -> "Facts":
+        """Read the answers to `/version` and `/info`; the latter was asked for and answered `between` two moments."""
         names = {one.get("Name") for one in version.get("Components") or []}
         security = info.get("SecurityOptions") or []
         return cls(
@@ -49,6 +69,8 @@ class Facts:
             limits_memory=bool(info.get("MemoryLimit")),
             limits_processes=bool(info.get("PidsLimit")),
             limits_cpus=bool(info.get("CpuCfsQuota")),
+            images=int(info["Images"]) if info.get("Images") is not None else None,
+            skew=_skew(moment(info.get("SystemTime")), between),
         )
 
     @property
@@ -65,6 +87,10 @@ class Facts:
             and not settings.leave_host_reachable_from_tasks
         )
 
+    def takes_folders(self, settings: EngineSettings) -> bool:
+        """Tell whether homes are folders of this machine: the engine sees them, and this process gives them their owners."""
+        return settings.is_local and not self.rootless and os.geteuid() == 0
+
     def probe(
         self, settings: EngineSettings, firewall: Firewall, *, neighbours: Sequence[str] = (), complaint: str = ""
     ) -> Probe:
@@ -77,13 +103,13 @@ class Facts:
         complaint
             What the engine said when it did not run a trial container.
         """
-        abilities = {Capability.LOGS, Capability.USAGE, Capability.WATCH, Capability.IMAGES, Capability.PORTS}
-        if readable(settings.helper):
-            abilities |= {Capability.EXECUTE, Capability.TERMINAL}
+        abilities = set(ALWAYS)
+        if helper_machine(settings.helper) == self.machine:
+            abilities |= {Capability.EXECUTE, Capability.TERMINAL, Capability.TELL}
             if FileServer(settings.file_server).is_there:
                 abilities.add(Capability.FILES)
         if settings.is_local and not self.rootless:
-            abilities |= {Capability.HOMES, Capability.DIRECT_TCP}
+            abilities.add(Capability.DIRECT_TCP)
         if self.protects(settings, firewall):
             abilities.add(Capability.ISOLATION)
         return Probe(
@@ -93,6 +119,8 @@ class Facts:
             cpus=float(self.cpus),
             memory=self.memory,
             capabilities=frozenset(abilities),
+            images=self.images,
+            skew=self.skew,
             findings=(*_trial(complaint), *findings(self, settings, firewall, neighbours)),
         )
 
@@ -104,7 +132,8 @@ def findings(
     found = [
         *_protection(facts, settings, firewall),
         *_limits(facts),
-        *_things(settings),
+        *_things(facts, settings),
+        *_clock(facts),
         *_room(facts, settings),
         *_company(settings, neighbours),
     ]
@@ -143,7 +172,7 @@ def _protection(facts: Facts, settings: EngineSettings, firewall: Firewall) -> l
         return [
             Finding(
                 code="rootless",
-                sentence="This engine runs without root: tasks' ports are reachable by all users of this host, and homes are not mounted.",
+                sentence="This engine runs without root: tasks' ports are reachable by all users of its host.",
                 hint="Use a rootful engine where people share the host.",
                 serious=True,
             )
@@ -155,6 +184,14 @@ def _protection(facts: Facts, settings: EngineSettings, firewall: Firewall) -> l
                 sentence="Tasks can reach everything that listens on this host, since the settings leave it so.",
                 hint="Remove leave_host_reachable_from_tasks from the engine's settings.",
                 serious=True,
+            )
+        ]
+    if settings.host is not None:
+        return [
+            Finding(
+                code="no_firewall",
+                sentence="Tasks can reach everything that listens on the engine's host: nothing is changed there as root.",
+                hint="Put the packet filter rules in place that docs/operator/ssh-hosts.md has, as root of that host.",
             )
         ]
     if not (settings.is_local and firewall.possible):
@@ -184,7 +221,39 @@ def _limits(facts: Facts) -> list[Finding]:
     ]
 
 
-def _things(settings: EngineSettings) -> list[Finding]:
+def _skew(told: datetime | None, between: tuple[datetime, datetime] | None) -> float | None:
+    """Return by how many seconds a clock is ahead of ours; what it told is as old as half the way there and back."""
+    if told is None or between is None:
+        return None
+    asked, answered = between
+    return round((told - asked - (answered - asked) / 2).total_seconds(), 3)
+
+
+def _clock(facts: Facts) -> list[Finding]:
+    if facts.skew is None or abs(facts.skew) < MOST_SKEW:
+        return []
+    return [
+        Finding(
+            code="clock_skew",
+            sentence=f"The clock of the engine's host is {abs(facts.skew):.0f} s {'ahead of' if facts.skew > 0 else 'behind'} ours, "
+            "so times in logs and the ends of tasks are told wrongly.",
+            hint="Have both keep the time by NTP (chrony or systemd-timesyncd).",
+        )
+    ]
+
+
+def _things(facts: Facts, settings: EngineSettings) -> list[Finding]:
+    helper = helper_machine(settings.helper)
+    if helper and helper != facts.machine:
+        return [
+            Finding(
+                code="helper_architecture",
+                sentence=f"The static helper {settings.helper} is made for {helper} and this engine runs {facts.machine}: no commands, "
+                "terminals or files in tasks.",
+                hint="Set the engine's helper and file_server to programs of its own architecture.",
+                serious=True,
+            )
+        ]
     if not readable(settings.helper):
         return [
             Finding(

@@ -2,16 +2,14 @@
 
 import contextlib
 import os
-import re
 import stat
 from pathlib import Path
 
+from specola.computing.engine.volumes import KEY
 from specola.domain.computing import HomeMount
 from specola.domain.errors import LaunchError
 
 __all__ = ["Homes"]
-
-KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
 class Homes:

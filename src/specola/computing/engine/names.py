@@ -8,6 +8,7 @@ from specola.domain.task import TaskId
 
 __all__ = [
     "ARCHITECTURE",
+    "HOME",
     "INSTALLATION",
     "PORTS",
     "REFERENCE",
@@ -17,6 +18,7 @@ __all__ = [
 
 INSTALLATION = "org.specola.installation"
 TASK = "org.specola.task"
+HOME = "org.specola.home"
 PORTS = "org.specola.ports"
 ARCHITECTURE = "org.specola.architecture"
 REFERENCE = "org.specola.reference"
@@ -32,9 +34,22 @@ class Names:
         """Return the name of a task's container and network, which is its handle too: it can be told before a start."""
         return f"specola-{self.installation}-{task}"
 
+    def home(self, key: str) -> str:
+        """Return the name of the volume that is somebody's home."""
+        return f"specola-{self.installation}-home-{key}"
+
+    def scratch(self, task: TaskId) -> str:
+        """Return the name of the volume that is a task's scratch."""
+        return f"{self.of(task)}-scratch"
+
+    @property
+    def marks(self) -> dict[str, str]:
+        """What marks anything as ours."""
+        return {INSTALLATION: self.installation}
+
     def labels(self, task: TaskId) -> dict[str, str]:
-        """Return what marks a container or a network as a task of ours."""
-        return {INSTALLATION: self.installation, TASK: task}
+        """Return what marks a container, a network or a volume as a task's."""
+        return self.marks | {TASK: task}
 
     @property
     def selector(self) -> str:

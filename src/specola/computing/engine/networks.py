@@ -4,7 +4,7 @@ import asyncio
 import fcntl
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
@@ -14,14 +14,18 @@ from typing import Any
 
 from aiodocker import Docker
 from aiodocker.exceptions import DockerError
+from aiodocker.networks import DockerNetwork
 
 from specola.clock import Clock
 from specola.computing.engine.errors import is_conflict, is_missing
 from specola.computing.engine.names import Names
 from specola.domain.errors import LaunchError
 from specola.domain.task import TaskId
+from specola.threads import in_thread
 
-__all__ = ["Networks", "Subnet"]
+__all__ = ["Networks", "Routes", "Subnet", "local_routes", "routes_in"]
+
+Routes = Callable[[], Awaitable[list[IPv4Network]]]
 
 PREFIX = 29
 # How many subnets are tried when the engine knows of something in the way that we cannot see.
@@ -57,17 +61,30 @@ class Networks:
     Decisions about a task's address are cached for a minute by gateways, and an engine left to itself gives a freed
     address to the next container at once. Where the rotation stands, and what was freed when, is kept in a file, since
     it has to outlive this process.
+
+    Parameters
+    ----------
+    routes
+        Tells what the engine's host has routes to: subnets that would hide something real.
     """
 
-    def __init__(self, *, pool: IPv4Network, rest: float, file: Path, names: Names, clock: Clock) -> None:
+    def __init__(
+        self, *, pool: IPv4Network, rest: float, file: Path, names: Names, clock: Clock, routes: Routes
+    ) -> None:
         self._pool = pool
+        self._routes = routes
         self._rest = rest
         self._file = file
         self._names = names
         self._clock = clock
 
-    async def ensure(self, docker: Docker, task: TaskId) -> Subnet:
+    async def ensure(self, docker: Docker, task: TaskId, *, isolate: bool = False) -> Subnet:
         """Make the task's network, or find it made already.
+
+        Parameters
+        ----------
+        isolate
+            Whether the engine (Podman) is told to keep it apart from other networks, where no rules of ours do.
 
         Raises
         ------
@@ -81,10 +98,10 @@ class Networks:
             for one in ours[1:]:
                 await self._delete(docker, one)
             return Subnet(_subnets(ours[0])[0])
-        taken = [subnet for one in existing for subnet in _subnets(one)]
+        taken = [subnet for one in existing for subnet in _subnets(one)] + await self._routes()
         for subnet in await asyncio.to_thread(self._candidates, taken):
             try:
-                await docker.networks.create(self._body(name, task, subnet))
+                await docker.networks.create(self._body(name, task, subnet, isolate=isolate))
             except DockerError as error:
                 if is_conflict(error) and name in error.message:
                     return await self._found(docker, name)
@@ -107,7 +124,8 @@ class Networks:
 
     async def _delete(self, docker: Docker, network: dict[str, Any]) -> None:
         try:
-            await (await docker.networks.get(network["Id"])).delete()
+            # Not found once more before it is deleted, as `docker.networks.get` would.
+            await DockerNetwork(docker, network["Id"]).delete()  # type: ignore[no-untyped-call]  # aiodocker has left its types out
         except DockerError as error:
             if is_missing(error):
                 return
@@ -118,19 +136,19 @@ class Networks:
         network = await docker.networks.get(name)
         return Subnet(_subnets(await network.show())[0])
 
-    def _body(self, name: str, task: TaskId, subnet: Subnet) -> dict[str, Any]:
+    def _body(self, name: str, task: TaskId, subnet: Subnet, *, isolate: bool) -> dict[str, Any]:
         return {
             "Name": name,
             "Driver": "bridge",
             "CheckDuplicate": True,
             "EnableIPv6": False,
+            "Options": {"isolate": "true"} if isolate else {},
             "Labels": self._names.labels(task),
             "IPAM": {"Config": [{"Subnet": str(subnet.network), "Gateway": str(subnet.gateway)}]},
         }
 
     def _candidates(self, taken: list[IPv4Network]) -> list[Subnet]:
         """Return subnets worth trying, in rotation, and move the rotation on past the first of them."""
-        taken = taken + _routed()
         with self._state() as state:
             count = 2 ** (PREFIX - self._pool.prefixlen)
             order = [(state["cursor"] + step) % count for step in range(count)]
@@ -189,12 +207,18 @@ def _subnets(network: dict[str, Any]) -> list[IPv4Network]:
     return [IPv4Network(one["Subnet"], strict=False) for one in told if ":" not in one.get("Subnet", ":")]
 
 
-def _routed() -> list[IPv4Network]:
-    """Return what this machine has routes to, except the default route: subnets that would hide something real."""
-    if not ROUTES.exists():
+async def local_routes() -> list[IPv4Network]:
+    """Return what this machine has routes to, except the default route."""
+    try:
+        return routes_in(await in_thread(ROUTES.read_text, encoding="ascii"))
+    except FileNotFoundError:
         return []
+
+
+def routes_in(table: str) -> list[IPv4Network]:
+    """Read the kernel's table of routes (`/proc/net/route`), except the default route."""
     found = []
-    for line in ROUTES.read_text(encoding="ascii").splitlines()[1:]:
+    for line in table.splitlines()[1:]:
         _, destination, _, _, _, _, _, mask, *_ = line.split()
         address, bits = _little(destination), _little(mask)
         if int(bits):

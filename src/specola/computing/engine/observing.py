@@ -3,12 +3,13 @@
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from enum import Enum
 from typing import Any
 
 from specola.computing.engine.names import ARCHITECTURE, PORTS
 from specola.domain.computing import Observation, Phase, Usage
 
-__all__ = ["Sample", "ended", "listed", "measured"]
+__all__ = ["Near", "Sample", "ended", "listed", "measured", "moment", "own_address", "published"]
 
 # Podman says "configured" and "initialized" where Docker says "created"; both say "removing" and "dead" of remains.
 BEFORE = frozenset({"created", "configured", "initialized", "restarting"})
@@ -20,7 +21,15 @@ STAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)")
 Sample = tuple[datetime, int]
 
 
-def listed(told: Mapping[str, Any], *, direct: bool) -> Observation:
+class Near(Enum):
+    """By which addresses gateways of this machine reach containers."""
+
+    OWN = "the container's own"
+    PUBLISHED = "this machine's loopback"
+    NONE = "none"
+
+
+def listed(told: Mapping[str, Any], *, near: Near) -> Observation:
     """Read one entry of a list: enough for a task that has not ended."""
     state = str(told.get("State") or "").lower()
     phase = Phase.CREATED if state in BEFORE else Phase.RUNNING if state in LIVE else Phase.ENDED
@@ -29,7 +38,7 @@ def listed(told: Mapping[str, Any], *, direct: bool) -> Observation:
         phase=phase,
         image_id=_image_id(told.get("ImageID")),
         architecture=labels.get(ARCHITECTURE) or None,
-        addresses=_addresses(told, labels, direct=direct) if phase is Phase.RUNNING else {},
+        addresses=_addresses(told, labels, near=near) if phase is Phase.RUNNING else {},
     )
 
 
@@ -103,15 +112,26 @@ def _image_id(text: object) -> str | None:
     return str(text) if str(text).startswith("sha256:") else f"sha256:{text}"
 
 
-def _addresses(told: Mapping[str, Any], labels: Mapping[str, str], *, direct: bool) -> Mapping[int, tuple[str, int]]:
-    if direct:
-        networks = ((told.get("NetworkSettings") or {}).get("Networks") or {}).values()
-        host = next((one["IPAddress"] for one in networks if one.get("IPAddress")), None)
-        ports = [int(port) for port in labels.get(PORTS, "").split(",") if port]
-        return {port: (host, port) for port in ports} if host else {}
-    published = told.get("Ports") or []
+def _addresses(told: Mapping[str, Any], labels: Mapping[str, str], *, near: Near) -> Mapping[int, tuple[str, int]]:
+    if near is Near.NONE:
+        return {}
+    if near is Near.PUBLISHED:
+        return published(told)
+    host = own_address(told)
+    ports = [int(port) for port in labels.get(PORTS, "").split(",") if port]
+    return {port: (host, port) for port in ports} if host else {}
+
+
+def own_address(told: Mapping[str, Any]) -> str | None:
+    """Return the address of a container in its own network, from an entry of a list; None: it has none."""
+    networks = ((told.get("NetworkSettings") or {}).get("Networks") or {}).values()
+    return next((str(one["IPAddress"]) for one in networks if one.get("IPAddress")), None)
+
+
+def published(told: Mapping[str, Any]) -> Mapping[int, tuple[str, int]]:
+    """Return where the ports of a container are published on its engine's host, from an entry of a list."""
     return {
         int(one["PrivatePort"]): (one.get("IP") or "127.0.0.1", int(one["PublicPort"]))
-        for one in published
+        for one in told.get("Ports") or []
         if one.get("PublicPort") and one.get("Type", "tcp") == "tcp"
     }

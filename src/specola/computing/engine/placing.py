@@ -1,19 +1,32 @@
 """What is placed in each container before it starts: its credential, the helper with its scripts, the file server."""
 
+import gzip
 import io
 import tarfile
 from pathlib import Path
 
+from specola.computing.inside.elf import made_for
 from specola.computing.inside.fileserver import FileServer, readable
 from specola.computing.inside.paths import CREDENTIAL, FILES, FOLDER, HELPER, SCRIPTS
 
-__all__ = ["Parcel"]
+__all__ = ["Parcel", "helper_machine"]
 
 ACCOUNTS = "/etc/passwd"
 # A tar ends with two empty blocks.
 END = bytes(2 * tarfile.BLOCKSIZE)
 
+HEAD = 64
+LEVEL = 6
+
 Stamp = tuple[str, int, int]
+
+
+def helper_machine(helper: Path) -> str:
+    """Return the architecture that the helper is made for; empty: there is none."""
+    if not readable(helper):
+        return ""
+    with helper.open("rb") as file:
+        return made_for(file.read(HEAD))
 
 
 class Parcel:
@@ -33,16 +46,24 @@ class Parcel:
         self._stamps: tuple[Stamp, ...] = ()
         self._parts: dict[str, Path] = {}
         self._common = b""
+        self._packed = b""
+        self._made_for = ""
 
-    def archive(self, credential: str, *, owner: int, group: int, accounts: str | None = None) -> io.BytesIO:
+    def archive(
+        self, credential: str, *, owner: int, group: int, machine: str, accounts: str | None = None, pack: bool = False
+    ) -> io.BytesIO:
         """Return the tar for one container.
 
         Parameters
         ----------
         credential
             The task's secret, which only `owner` and `group`, the numbers of the container's user, can read.
+        machine
+            The architecture of the engine; programs that are made for another are left out.
         accounts
             The list of users that the container gets in place of its image's; None: it keeps that.
+        pack
+            Whether it has a long way to go, and is compressed (RFC 1952; one part after another is one whole).
         """
         buffer = io.BytesIO()
         with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT) as tar:
@@ -51,7 +72,12 @@ class Parcel:
             if accounts is not None:
                 _add(tar, ACCOUNTS, accounts.encode(), mode=0o644)
             end = tar.offset
-        return io.BytesIO(buffer.getvalue()[:end] + self._shared() + END)
+        own, common = buffer.getvalue()[:end], self._shared()
+        if machine != self._made_for:
+            common = b""
+        if not pack:
+            return io.BytesIO(own + common + END)
+        return io.BytesIO(gzip.compress(own) + (self._packed if common else b"") + gzip.compress(END))
 
     def _shared(self) -> bytes:
         """Return the entries that are the same for every container."""
@@ -60,6 +86,8 @@ class Parcel:
             self._parts = self._files.parts()
             self._stamps = tuple(map(_stamp, (self._helper, self._files.program, *self._parts.values())))
             self._common = self._pack()
+            self._packed = gzip.compress(self._common, LEVEL)
+            self._made_for = helper_machine(self._helper)
         return self._common
 
     def _pack(self) -> bytes:

@@ -11,7 +11,7 @@ from specola.computing.engine.api import Engine
 from specola.computing.engine.diagnosis import Diagnosis
 from specola.computing.engine.entering import connect, made_inside
 from specola.computing.engine.errors import NO_CONNECTION
-from specola.computing.engine.sockets import Process
+from specola.computing.engine.sockets import Process, in_lines
 from specola.computing.engine.stream import ExecStream
 from specola.computing.inside.paths import HELPER
 from specola.computing.inside.tables import in_tables, open_ports
@@ -89,6 +89,10 @@ class Ports:
             process = await self._process(await self._state(handle))
         made = None if process is None else await connect(process, host, port)
         return None if made is None else await SocketStream.over(made)
+
+    async def addresses(self, handle: Handle, port: int) -> frozenset[str]:
+        """Return where a port is listened to, as the helper inside tells; see `sockets.listeners`."""
+        return in_lines(await self._tables(handle), port)
 
     def forget(self, handle: Handle) -> None:
         """Forget a container that was removed."""

@@ -10,7 +10,7 @@ from aiodocker.exceptions import DockerError
 __all__ = ["Memory", "Quirks", "lacking"]
 
 NO_LIMITS = ("rlimit", "ulimit")
-NO_INIT = ("container-init binary not found", "docker-init")
+NO_INIT = ("container-init binary not found", "lookup init binary", "docker-init")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from specola.computing.inside.tables import LISTEN, LOOPBACK, address, in_tables, open_ports
 
-__all__ = ["HERE", "Process", "inside", "listeners", "read"]
+__all__ = ["HERE", "Process", "in_lines", "inside", "listeners", "read"]
 
 PROC = Path("/proc")
 # How the kernel prints 127.0.0.1 on little-endian machines, and the same in IPv6's form: only from inside.
@@ -78,6 +78,11 @@ def read(lines: Iterable[str], port: int) -> frozenset[str]:
         if state == LISTEN and int(number, 16) == port:
             found.add(where)
     return frozenset(found)
+
+
+def in_lines(lines: Iterable[str], port: int) -> frozenset[str]:
+    """Read the lines of both tables, headings among them: the addresses on which a port is listened to."""
+    return read((line for line in lines if line.lstrip()[:1].isdigit()), port)
 
 
 def inside(addresses: Collection[str] | None) -> str:

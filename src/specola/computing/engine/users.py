@@ -3,7 +3,7 @@
 import contextlib
 import io
 import tarfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aiodocker import Docker
 from aiodocker.exceptions import DockerError
@@ -11,12 +11,15 @@ from aiodocker.exceptions import DockerError
 from specola.computing.engine.api import Engine
 from specola.computing.engine.errors import is_missing
 from specola.computing.engine.images import Image
+from specola.domain.computing import Launch
 from specola.domain.errors import LaunchError
 
-__all__ = ["Account", "Numbers", "Users"]
+__all__ = ["Account", "Numbers", "Users", "lowered"]
 
 ACCOUNTS = "/etc/passwd"
 MOST = 1024**2
+# Below are an image's own users; above, what newuidmap(1) usually does not map.
+LEAST, LARGEST = 1000, 65_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,19 @@ class Account:
     def line(self) -> str:
         """Return its line of passwd(5)."""
         return f"{self.name}:x:{self.numbers.user}:{self.numbers.group}:{self.name}:{self.home}:\n"
+
+
+def lowered(launch: Launch) -> Launch:
+    """Return a launch with the number of its person brought within reach of an engine without root.
+
+    Such an engine has 65536 numbers to give (subuid(5)), and people's begin above. They keep their distance from each other.
+    """
+    home = launch.home if launch.home is None else replace(launch.home, number=_within(launch.home.number))
+    return replace(launch, number=_within(launch.number), home=home)
+
+
+def _within(number: int) -> int:
+    return number if number <= LARGEST else LEAST + number % (LARGEST + 1 - LEAST)
 
 
 class Users:

@@ -4,13 +4,15 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-__all__ = ["Needs", "read"]
+__all__ = ["Needs", "made_for", "read"]
 
 # elf(5), for programs of 64 bits with little-endian numbers, as amd64 and arm64 have them.
 MAGIC = b"\x7fELF\x02\x01"
 HEADER = struct.Struct("<32xQ14xHH")
 SEGMENT = struct.Struct("<IIQQQQ")
 ENTRY = struct.Struct("<qQ")
+MACHINE = struct.Struct("<18xH")
+MACHINES = {0x03: "386", 0x28: "arm", 0x3E: "amd64", 0xB7: "arm64", 0xF3: "riscv64"}
 LOAD, DYNAMIC, INTERPRETER = 1, 2, 3
 END, NEEDED, STRINGS = 0, 1, 5
 
@@ -29,6 +31,13 @@ def read(program: bytes) -> Needs | None:
         return _read(program) if program.startswith(MAGIC) else None
     except (struct.error, ValueError, StopIteration):
         return None
+
+
+def made_for(program: bytes) -> str:
+    """Return the architecture that a program is made for, in registries' words; empty: it is none that we know."""
+    if not program.startswith(b"\x7fELF") or len(program) < MACHINE.size:
+        return ""
+    return MACHINES.get(MACHINE.unpack_from(program)[0], "")
 
 
 def _read(program: bytes) -> Needs:

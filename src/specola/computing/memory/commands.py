@@ -95,6 +95,11 @@ class MemoryCommand:
         """End it, with all it has started."""
         await self.cut(HANG_UP)
 
+    async def show(self, text: str) -> None:
+        """Write a line on its terminal, if it has one, as wall(1) does."""
+        if self._inside.size is not None:
+            await self._inside.write(f"\n[specola] {text}\n".encode())
+
     async def cut(self, code: int) -> None:
         """End it with a code, unless it has ended."""
         if not self._code.done():

@@ -53,7 +53,7 @@ class MemoryComputing:
         """Say how large it claims to be."""
         async with budget.spend():
             self._ask()
-            cluster = self._world.cluster or Cluster(scheduler="")
+            cluster = self._world.clusters.get(self.name, Cluster(scheduler=""))
             return Probe(
                 product="memory",
                 version="1",
@@ -223,15 +223,20 @@ class MemoryComputing:
         return running
 
     async def tell(self, handle: Handle, text: str) -> None:
-        """Keep what a container was told, where tests find it."""
+        """Write a line on every terminal in a container; it is kept too, where tests find it."""
         self._ask()
         container = self._world.containers.get(handle)
         if container is not None and container.phase is Phase.RUNNING:
             container.told.append(text)
+            for command in list(container.commands):
+                await command.show(text)
 
     def _ask(self) -> None:
         if not self._world.reachable:
-            raise ComputingUnreachableError(self.name, "it is switched off")
+            refusal = self._world.refusal
+            raise (
+                refusal.with_traceback(None) if refusal else ComputingUnreachableError(self.name, "it is switched off")
+            )
 
     async def _create(self, handle: Handle, launch: Launch, report: Report) -> Container:
         if launch.reference not in self._world.images:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 __all__ = ["MemorySettings"]
 
@@ -10,8 +10,13 @@ __all__ = ["MemorySettings"]
 class MemorySettings(BaseModel):
     """How large the computing claims to be."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     architecture: str = "amd64"
-    cpus: Annotated[float, Field(gt=0)] = 4.0
+    """What images have to be made for."""
+    cpus: Annotated[float, Field(gt=0, title="CPUs")] = 4.0
+    """How many it claims to have."""
     memory: Annotated[int, Field(gt=0)] = 8 * 1024**3
+    """Bytes that it claims to have."""
+    token: SecretStr | None = None
+    """Needed for nothing; it stands for what other kinds have to keep secret."""

@@ -12,6 +12,7 @@ from specola.computing.memory.commands import MemoryCommand
 from specola.computing.memory.images import IMAGES, Script
 from specola.computing.memory.serving import Counter, Listener, Serve, echo, speak_http
 from specola.domain.computing import Handle, ImageDetails, Launch, LogLine, Observation, Phase
+from specola.domain.errors import ComputingUnreachableError
 from specola.domain.placement import Forecast, GpuKind, Partition
 from specola.domain.reasons import WaitReason
 from specola.domain.task import TaskId
@@ -98,15 +99,16 @@ class World:
     Tests script it: which images there are and what they do (`know`), whether it answers (`reachable`), when a held
     launch may go on (`let_go`), what a container writes (`say`), on which other ports it listens (`listen`, `hush`) and when it dies behind the platform's back (`kill`).
 
-    It can stand for a cluster too: what its queues are (`cluster`); whether new containers stand in a queue and what is
+    It can stand for a cluster too: what the queues of each computing are (`clusters`); whether new containers stand in a queue and what is
     said of them (`queue`, `wait`), when one starts (`start`), is put back (`requeue`), and by when it is ended (`limit`).
     """
 
     def __init__(self, clock: Clock | None = None) -> None:
         self.clock = clock or Clock()
         self.reachable = True
+        self.refusal: ComputingUnreachableError | None = None
         self.full = False
-        self.cluster: Cluster | None = None
+        self.clusters: dict[str, Cluster] = {}
         self.queue: Waiting | None = None
         """What is said of each new container that has to wait in the queue; None: each starts at once."""
         self.images: dict[str, tuple[ImageDetails, Script]] = dict(IMAGES)
@@ -120,15 +122,16 @@ class World:
         """Add an image, or change what one does."""
         self.images[details.reference] = (details, script or Script())
 
-    def break_down(self) -> None:
-        """Stop answering; those who watch are cut off. Containers go on."""
+    def break_down(self, refusal: ComputingUnreachableError | None = None) -> None:
+        """Stop answering, or answer all with a refusal; those who watch are cut off. Containers go on."""
         self.reachable = False
+        self.refusal = refusal
         for watcher in self._watchers:
             watcher.put_nowait(None)
 
     def mend(self) -> None:
         """Answer again."""
-        self.reachable = True
+        self.reachable, self.refusal = True, None
 
     def let_go(self, reference: str) -> None:
         """Let held launches of an image go on, these and later ones."""

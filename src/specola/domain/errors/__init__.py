@@ -1,5 +1,12 @@
 """Every failure a person can meet: a class with a stable code, a kind, one sentence and one hint."""
 
+from specola.domain.errors.accounts import (
+    AccountMissingError,
+    AccountNameError,
+    AccountTakenError,
+    AccountUnprovenError,
+    TooManyChecksError,
+)
 from specola.domain.errors.computings import (
     AccountRefusedError,
     ComputingUnreachableError,
@@ -9,6 +16,7 @@ from specola.domain.errors.computings import (
     ImageArchitectureError,
     ImageUnknownError,
     ImageUnreachableError,
+    MachineUnreachableError,
     RegistryRefusedError,
 )
 from specola.domain.errors.front_door import PortRefusedError, TaskClosedError, WebUnreachableError
@@ -69,7 +77,11 @@ from specola.domain.errors.tasks import (
 
 __all__ = [
     "AccountDisabledError",
+    "AccountMissingError",
+    "AccountNameError",
     "AccountRefusedError",
+    "AccountTakenError",
+    "AccountUnprovenError",
     "AddressInUseError",
     "ArchiveError",
     "BudgetExhaustedError",
@@ -95,6 +107,7 @@ __all__ = [
     "LimitError",
     "LinkEndedError",
     "LocalPortError",
+    "MachineUnreachableError",
     "MissingError",
     "NameTakenError",
     "NoSpaceError",
@@ -119,6 +132,7 @@ __all__ = [
     "TaskEndedError",
     "TaskNotRunningError",
     "TooManyAttemptsError",
+    "TooManyChecksError",
     "TunnelError",
     "UnauthenticatedError",
     "UserMissingError",

@@ -13,6 +13,7 @@ __all__ = [
     "ImageArchitectureError",
     "ImageUnknownError",
     "ImageUnreachableError",
+    "MachineUnreachableError",
     "RegistryRefusedError",
 ]
 
@@ -93,6 +94,7 @@ class AccountRefusedError(ComputingUnreachableError):
         super().__init__(computing, f"it does not let the account “{account}” in{f' ({detail})' if detail else ''}")
         self.hint = "Check that the account accepts the platform's key or certificates; its page says how."
         self.account = account
+        self.detail = detail
 
 
 class HostKeyChangedError(ComputingUnreachableError):
@@ -106,6 +108,19 @@ class HostKeyChangedError(ComputingUnreachableError):
             "If its operators say that the key was renewed, an administrator registers it; until then it is not used."
         )
         self.fingerprint = fingerprint
+
+
+class MachineUnreachableError(SpecolaError):
+    """A machine that was asked for its host keys does not answer."""
+
+    code = "machine_unreachable"
+    kind = Kind.UNAVAILABLE
+
+    def __init__(self, address: str, detail: str = "") -> None:
+        super().__init__(
+            f"No SSH server answers at {address}{f' ({detail})' if detail else ''}.",
+            hint="Check the address and the port, and whether this machine may connect there.",
+        )
 
 
 class ConnectorUnreachableError(SpecolaError):

@@ -11,6 +11,7 @@ from specola.domain.reference import ImageReference
 from specola.domain.software import CAPABILITIES, TERMINAL, CredentialWay
 
 __all__ = [
+    "are_nested",
     "capability_fault",
     "command_fault",
     "credential_fault",
@@ -18,11 +19,11 @@ __all__ = [
     "environment_name_fault",
     "expect_fault",
     "gpu_model_fault",
-    "home_fault",
     "homepage_fault",
     "ignored_fault",
     "image_fault",
     "interface_name_fault",
+    "mount_fault",
     "parameter_name_fault",
     "placeholder_fault",
     "request_path_fault",
@@ -120,14 +121,19 @@ def image_fault(text: str) -> str | None:
     return None
 
 
-def home_fault(path: str) -> str | None:
-    """Check where a home is mounted: an absolute path below the root, without detours."""
+def mount_fault(path: str) -> str | None:
+    """Check where a home or scratch is mounted: an absolute path below the root, without detours."""
     parts = path.split("/")
     if not path.startswith("/") or path == "/" or any(part in {"", ".", ".."} for part in parts[1:]):
         return "this has to be an absolute path without “..”, for example /home/jovyan"
     if parts[1] in {"proc", "sys", "dev"} or ":" in path or "\n" in path:
-        return f"a home cannot be mounted at {path[:60]}"
+        return f"nothing can be mounted at {path[:60]}"
     return None
+
+
+def are_nested(one: str, other: str) -> bool:
+    """Tell whether one of two absolute paths is, or lies in, the other."""
+    return f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/")
 
 
 def request_path_fault(path: str) -> str | None:

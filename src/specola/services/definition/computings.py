@@ -14,10 +14,12 @@ from specola.services.definition.fields import Fields
 from specola.services.definition.offers import read_offer, write_offer
 from specola.services.definition.tree import Node, NodeKind, compose
 
-__all__ = ["ComputingDefinition", "computing_name_fault", "read_computing", "write_computing"]
+__all__ = ["ComputingDefinition", "computing_name_fault", "read_computing", "read_value", "write_computing"]
 
 NAME = re.compile(r"[a-z0-9]+(?:[.-][a-z0-9]+)*", re.ASCII)
 LONGEST_NAME = 60
+RESERVED = frozenset({"add", "test"})
+"""They stand in addresses where names do."""
 LAST_ORDER = 9999
 
 
@@ -52,6 +54,8 @@ class ComputingDefinition:
 
 def computing_name_fault(text: str) -> str | None:
     """Say what is wrong with the name of a computing, or None."""
+    if text in RESERVED:
+        return f"“{text}” is a word of the platform's own; choose another name"
     if len(text) > LONGEST_NAME or NAME.fullmatch(text) is None:
         return f"this has to be up to {LONGEST_NAME} lower-case letters and digits, with single hyphens or dots between"
     return None
@@ -106,6 +110,15 @@ def _one_line(text: str) -> str | None:
     return "this has to be one line" if "\n" in text else None
 
 
+def read_value(text: str) -> Any:
+    """Return one value in YAML as settings have it. Raises DefinitionError."""
+    problems: list[Problem] = []
+    root = compose(text, problems)
+    if problems:
+        raise DefinitionError(problems)
+    return _values(root)
+
+
 def _settings(fields: Fields) -> Mapping[str, Any]:
     table = fields.child("settings")
     return {} if table is None else _values(table.node)
@@ -135,13 +148,13 @@ def _placed(root: Node, problem: Problem) -> Problem:
 # -- written ------------------------------------------------------------------------------------------------------------
 
 
-def write_computing(computing: Computing, *, groups: Mapping[str, str] | None = None) -> str:
+def write_computing(computing: Computing, *, groups: Mapping[str, str]) -> str:
     """Return the definition of a record, without what is secret: secrets that are not given anew are kept.
 
     Parameters
     ----------
     groups
-        The names of groups by id.
+        The names of groups by id; one that is not among them is gone, and left out.
     """
     table: dict[str, Any] = {
         "computing": computing.name,
@@ -151,7 +164,7 @@ def write_computing(computing: Computing, *, groups: Mapping[str, str] | None = 
     }
     if computing.owner is None:
         table["audience"] = computing.audience.value
-        table["groups"] = [(groups or {}).get(one, one) for one in computing.groups]
+        table["groups"] = [groups[one] for one in computing.groups if one in groups]
     table["order"] = computing.order
     table["settings"] = dict(computing.settings)
     table["offer"] = write_offer(computing.offer)

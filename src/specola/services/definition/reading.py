@@ -11,6 +11,7 @@ from specola.domain.software import (
     CredentialUse,
     CredentialWay,
     Health,
+    HomeAccess,
     Interface,
     Origin,
     PreStop,
@@ -37,6 +38,8 @@ RELEASE_KEYS = (
     "pre_stop",
     "user",
     "home",
+    "home_access",
+    "scratch",
     "capabilities",
     "interfaces",
     "parameters",
@@ -130,13 +133,19 @@ def _release(fields: Fields, *, finish: bool) -> Release:
         time=fields.parsed("time", None, parse_duration),
         pre_stop=_pre_stop(fields, known),
         user=fields.choice("user", RunsAs.IMAGE),
-        home=fields.text("home", most=1000, check=checks.home_fault) or None,
+        home=fields.text("home", most=1000, check=checks.mount_fault) or None,
+        home_access=fields.choice("home_access", HomeAccess.WRITE),
+        scratch=fields.text("scratch", most=1000, check=checks.mount_fault) or None,
         capabilities=fields.texts("capabilities", check=checks.capability_fault),
         interfaces=_interfaces(fields),
         parameters=parameters,
     )
     if release.user is RunsAs.HOME and release.home is None:
         fields.fault("user", "“user: home” needs “home”, the path where the home is mounted")
+    if release.home is None and fields.has("home_access"):
+        fields.fault("home_access", "this means something only with “home”, the path where the home is mounted")
+    if release.home and release.scratch and checks.are_nested(release.home, release.scratch):
+        fields.fault("scratch", "home and scratch cannot be mounted in one another")
     if finish:
         fields.finish()
     return release

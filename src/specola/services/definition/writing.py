@@ -7,7 +7,17 @@ import yaml
 
 from specola.domain.durations import format_duration
 from specola.domain.sizes import format_size
-from specola.domain.software import Interface, Parameter, ParameterKind, PreStop, Release, Resources, RunsAs, Software
+from specola.domain.software import (
+    HomeAccess,
+    Interface,
+    Parameter,
+    ParameterKind,
+    PreStop,
+    Release,
+    Resources,
+    RunsAs,
+    Software,
+)
 
 __all__ = ["write_definition"]
 
@@ -59,6 +69,8 @@ def _release(release: Release) -> dict[str, Any]:
             "pre_stop": _pre_stop(release.pre_stop),
             "user": "" if release.user is RunsAs.IMAGE else release.user.value,
             "home": release.home,
+            "home_access": "" if release.home_access is HomeAccess.WRITE else release.home_access.value,
+            "scratch": release.scratch,
             "capabilities": list(release.capabilities),
             "interfaces": [_interface(one) for one in release.interfaces],
             "parameters": [_parameter(one) for one in release.parameters],

@@ -2,6 +2,7 @@
 
 from specola.storage.schema import (
     access,
+    account_links,
     certificates,
     change,
     computings,
@@ -19,6 +20,7 @@ from specola.storage.schema.base import Base
 __all__ = [
     "Base",
     "access",
+    "account_links",
     "certificates",
     "change",
     "computings",

@@ -31,6 +31,7 @@ class TaskRow(Base):
     environment: Mapped[dict[str, Any]]
     parameters: Mapped[dict[str, Any]]
     again_of: Mapped[str | None] = mapped_column(String(20))
+    account: Mapped[str | None] = mapped_column(String(64))
     credential: Mapped[bytes] = mapped_column(LargeBinary)
     created: Mapped[datetime]
 

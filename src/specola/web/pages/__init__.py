@@ -4,10 +4,15 @@ from fastapi import APIRouter
 
 from specola.web.pages import (
     account,
+    account_links,
     administration,
     authorize,
+    computing_accounts,
+    computing_editor,
+    computings,
     editor,
     found,
+    groups,
     home,
     links,
     sign_in,
@@ -19,5 +24,22 @@ from specola.web.pages import (
 __all__ = ["router"]
 
 router = APIRouter()
-for part in (sign_in, home, editor, software, tasks, task_verbs, links, found, account, administration, authorize):
+for part in (
+    sign_in,
+    home,
+    editor,
+    software,
+    tasks,
+    task_verbs,
+    links,
+    found,
+    account,
+    account_links,
+    groups,
+    computing_accounts,
+    computing_editor,
+    computings,
+    administration,
+    authorize,
+):
     router.include_router(part.router)

@@ -1,5 +1,6 @@
 """One's own account: name, password, tokens for programs, SSH keys, signed-in browsers."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -8,12 +9,14 @@ from starlette.responses import RedirectResponse, Response
 from specola.domain.errors import InvalidError, SpecolaError
 from specola.domain.person import Actor, Scope
 from specola.factory import Services
+from specola.services.groups import Gathered
 from specola.web.forms import Filled, read_form
 from specola.web.look import look_of
 from specola.web.problems import status_of
 from specola.web.visitors import Visitor, Wiring
+from specola.web.words import PROOF_WORDS
 
-__all__ = ["router"]
+__all__ = ["account_page", "router"]
 
 LIVES = {"7": "7 days", "30": "30 days", "90": "90 days", "365": "a year", "": "until it is revoked"}
 SCOPE_WORDS = {
@@ -30,9 +33,9 @@ router = APIRouter()
 
 
 @router.get("/account")
-async def show_account(request: Request, services: Wiring, actor: Visitor) -> Response:
+async def showaccount_page(request: Request, services: Wiring, actor: Visitor) -> Response:
     """Show the account."""
-    return await _account(request, services, actor)
+    return await account_page(request, services, actor)
 
 
 @router.post("/account/name")
@@ -42,7 +45,7 @@ async def rename(request: Request, services: Wiring, actor: Visitor) -> Response
     try:
         await services.people.rename(actor, form["full_name"].strip())
     except SpecolaError as error:
-        return await _account(request, services, actor, part="name", form=form.refused(error))
+        return await account_page(request, services, actor, part="name", form=form.refused(error))
     return RedirectResponse("/account", status_code=303)
 
 
@@ -55,7 +58,7 @@ async def change_password(request: Request, services: Wiring, actor: Visitor) ->
             raise InvalidError("The two passwords are not the same.", field="repeated")
         await services.people.change_password(actor, current=form["current"], wanted=form["wanted"])
     except SpecolaError as error:
-        return await _account(request, services, actor, part="password", form=form.refused(error))
+        return await account_page(request, services, actor, part="password", form=form.refused(error))
     return RedirectResponse("/account?done=password#password", status_code=303)
 
 
@@ -70,8 +73,8 @@ async def create_token(request: Request, services: Wiring, actor: Visitor) -> Re
         days = int(form["days"]) if form["days"] else None
         made = await services.people.create_token(actor, name=form["name"].strip(), scopes=scopes, days=days)
     except SpecolaError as error:
-        return await _account(request, services, actor, part="token", form=form.refused(error))
-    return await _account(request, services, actor, secret=made.secret)
+        return await account_page(request, services, actor, part="token", form=form.refused(error))
+    return await account_page(request, services, actor, secret=made.secret)
 
 
 @router.post("/account/tokens/{token}/revoke")
@@ -90,7 +93,7 @@ async def add_key(request: Request, services: Wiring, actor: Visitor) -> Respons
     except SpecolaError as error:
         # What was pasted may be a private key: it is not shown again.
         kept = Filled(values={"title": form["title"]}).refused(error)
-        return await _account(request, services, actor, part="key", form=kept)
+        return await account_page(request, services, actor, part="key", form=kept)
     return RedirectResponse("/account#keys", status_code=303)
 
 
@@ -108,7 +111,7 @@ async def end_session(services: Wiring, actor: Visitor, session: str) -> Respons
     return RedirectResponse("/account#sessions", status_code=303)
 
 
-async def _account(
+async def account_page(
     request: Request,
     services: Services,
     actor: Actor,
@@ -117,6 +120,7 @@ async def _account(
     form: Filled | None = None,
     secret: str = "",
 ) -> Response:
+    """Show the account, with what was refused in one of its parts, or a secret that is shown this once."""
     settings = services.settings
     context: dict[str, Any] = {
         "part": part,
@@ -127,6 +131,9 @@ async def _account(
         "sessions": await services.people.sessions(actor),
         "keys": await services.keys.of(actor),
         "known_hosts": services.keys.known_hosts(settings.ssh_names, settings.ssh_port) if settings.ssh_port else "",
+        "places": await services.account_links.places(actor),
+        "groups": await _own_groups(services, actor),
+        "proofs": PROOF_WORDS,
         "lives": LIVES,
         "scopes": [(scope, words) for scope, words in SCOPE_WORDS.items() if actor.may(scope)],
         "usual": USUAL,
@@ -136,3 +143,8 @@ async def _account(
     refused = form is not None and (form.error or form.faults)
     status = status_of(form.error) if form is not None and form.error else 422 if refused else 200
     return look_of(request).page(request, "account/account.html", status=status, actor=actor, **context)
+
+
+async def _own_groups(services: Services, actor: Actor) -> Sequence[Gathered]:
+    """Return the groups that somebody belongs to; an administrator sees others elsewhere."""
+    return [one for one in await services.groups.list(actor) if actor.person.id in one.group.members]

@@ -102,6 +102,19 @@ async def show_tasks(request: Request, services: Wiring, actor: Administrator, c
     )
 
 
+@router.get("/computings")
+async def show_computings(request: Request, services: Wiring, actor: Administrator) -> Response:
+    """Show every computing, people's own included."""
+    return look_of(request).page(
+        request,
+        "administration/computings.html",
+        actor=actor,
+        overseen=await services.computings.overseen(actor),
+        kinds=services.computings.kinds,
+        now=services.clock.now(),
+    )
+
+
 @router.get("/health")
 async def show_health(request: Request, services: Wiring, actor: Administrator) -> Response:
     """Show the platform's parts, the computings, and what runs without a record."""

@@ -9,7 +9,16 @@ from starlette.responses import RedirectResponse, Response
 from specola.domain.computing import ImageDetails
 from specola.domain.errors import DefinitionError, InvalidError, Problem, SpecolaError
 from specola.domain.person import Actor
-from specola.domain.software import CAPABILITIES, CredentialWay, Origin, ParameterKind, Protocol, RunsAs, Software
+from specola.domain.software import (
+    CAPABILITIES,
+    CredentialWay,
+    HomeAccess,
+    Origin,
+    ParameterKind,
+    Protocol,
+    RunsAs,
+    Software,
+)
 from specola.domain.task import Wish
 from specola.factory import Services
 from specola.services.definition import read_definition
@@ -22,13 +31,20 @@ from specola.web.visitors import Visitor, Wiring
 
 __all__ = ["router"]
 
-EMPTY = {"user": RunsAs.IMAGE.value, "resources.cpus": "1", "resources.memory": "2GiB", "resources.shm": "64MiB"}
+EMPTY = {
+    "user": RunsAs.IMAGE.value,
+    "home_access": HomeAccess.WRITE.value,
+    "resources.cpus": "1",
+    "resources.memory": "2GiB",
+    "resources.shm": "64MiB",
+}
 TEMPLATE = "software: my-software\ntitle: My software\nimage: \ninterfaces:\n  - name: web\n    port: 8080\n"
 CHOICES = {
     "protocols": [one for one in Protocol if one is not Protocol.TERMINAL],
     "ways": list(CredentialWay),
     "origins": list(Origin),
     "users": list(RunsAs),
+    "accesses": list(HomeAccess),
     "kinds": list(ParameterKind),
     "capabilities": sorted(CAPABILITIES),
 }

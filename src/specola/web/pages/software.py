@@ -5,12 +5,14 @@ from starlette.responses import RedirectResponse, Response
 
 from specola.domain.errors import SpecolaError
 from specola.domain.person import Actor
+from specola.domain.placement import Placement
 from specola.domain.sizes import format_size
 from specola.domain.software import ParameterKind, Release, Software
 from specola.domain.task import Task
 from specola.factory import Services
-from specola.web.forms import Filled, read_form, read_wish
+from specola.web.forms import Filled, queue_values, read_form, read_wish
 from specola.web.look import look_of
+from specola.web.pages.starting import start_context
 from specola.web.problems import status_of
 from specola.web.visitors import Visitor, Wiring
 
@@ -45,6 +47,15 @@ async def show_options(request: Request, services: Wiring, actor: Visitor, name:
     """Ask where, how big, which release, which parameters."""
     software = await services.catalogue.get(actor, name)
     return await options_page(request, services, actor, software, defaults(software.current))
+
+
+@router.post("/software/{name}/start/options")
+async def change_options(request: Request, services: Wiring, actor: Visitor, name: str) -> Response:
+    """Show the options again, as another computing or partition takes them; nothing is started."""
+    form = await read_form(request)
+    software = await services.catalogue.get(actor, name)
+    values = {**defaults(software.current).values, **form.values}
+    return await options_page(request, services, actor, software, Filled(values=values))
 
 
 @router.post("/software/{name}/start")
@@ -112,6 +123,8 @@ def defaults(release: Release) -> Filled:
         "cpus": f"{release.resources.cpus:g}",
         "memory": format_size(release.resources.memory),
         "shm": format_size(release.resources.shm),
+        "home": "",
+        **queue_values(release.resources, Placement()),
         "environment": "",
     }
     values |= {f"parameters.{parameter.name}": parameter.default for parameter in release.parameters}
@@ -130,8 +143,7 @@ async def options_page(
         actor=actor,
         software=software,
         release=release,
-        computings=await services.computings.list(actor),
         form=form,
-        limits=services.settings.limits,
         kinds=ParameterKind,
+        **await start_context(services, actor, form, release, command=f"specola run {software.name}"),
     )

@@ -8,9 +8,10 @@ from specola.domain.person import Actor
 from specola.domain.sizes import format_size
 from specola.domain.task import Task
 from specola.factory import Services
-from specola.web.forms import Filled, read_form, read_wish, write_pairs
+from specola.web.forms import Filled, queue_values, read_form, read_wish, write_pairs
 from specola.web.look import look_of
 from specola.web.pages.software import start_address
+from specola.web.pages.starting import start_context
 from specola.web.pages.tasks import show_tab
 from specola.web.problems import status_of
 from specola.web.visitors import Visitor, Wiring
@@ -34,6 +35,14 @@ async def show_again(request: Request, services: Wiring, actor: Visitor, name: s
     """Ask what to change before it runs again."""
     task = await services.tasks.get(actor, name)
     return await _again(request, services, actor, task, _options_of(task))
+
+
+@router.post("/tasks/{name}/again/options")
+async def change_options(request: Request, services: Wiring, actor: Visitor, name: str) -> Response:
+    """Show the options again, as another computing or partition takes them; nothing is started."""
+    form = await read_form(request)
+    task = await services.tasks.get(actor, name)
+    return await _again(request, services, actor, task, Filled(values={**_options_of(task).values, **form.values}))
 
 
 @router.post("/tasks/{name}/again")
@@ -102,6 +111,8 @@ def _options_of(task: Task) -> Filled:
         "cpus": f"{task.resources.cpus:g}",
         "memory": format_size(task.resources.memory),
         "shm": format_size(task.resources.shm),
+        "home": "",
+        **queue_values(task.resources, task.placement),
         "environment": write_pairs(task.environment),
     }
     values |= {f"parameters.{name}": value for name, value in task.parameters.items()}
@@ -115,7 +126,6 @@ async def _again(request: Request, services: Services, actor: Actor, task: Task,
         status=status_of(form.error) if form.error else 422 if form.faults else 200,
         actor=actor,
         task=task,
-        computings=await services.computings.list(actor),
         form=form,
-        limits=services.settings.limits,
+        **await start_context(services, actor, form, task.release, command=""),
     )

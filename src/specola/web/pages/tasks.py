@@ -163,7 +163,7 @@ async def _context(
         "view": view,
         "tab": tab,
         "events": events,
-        "steps": start_steps(task, events) if task.state in WAITING else [],
+        "steps": start_steps(task, events) if task.waits or task.state in WAITING else [],
         "lines": await _last_lines(services, actor, name) if _wants_lines(task.state, tab) else [],
         "now": services.clock.now(),
         "shown": None,
@@ -173,6 +173,7 @@ async def _context(
         "use": await services.uses.of(actor, task.id, usage=view.usage) if tab == "overview" else None,
         **(await _connections(services, actor, task.id, cursor) if tab == "connections" else {}),
         "ssh": _ssh(services, task),
+        "is_shared": tab == "record" and bool(task.account) and task.computing in await services.account_links.shared(),
     }
 
 

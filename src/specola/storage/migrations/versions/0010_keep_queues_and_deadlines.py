@@ -6,8 +6,8 @@ from sqlalchemy.dialects import postgresql
 
 __all__ = ["down_revision", "revision", "upgrade"]
 
-revision = "0009"
-down_revision = "0008"
+revision = "0010"
+down_revision = "0009"
 
 MOMENT = sa.DateTime(timezone=True)
 JSON = sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")

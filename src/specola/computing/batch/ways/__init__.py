@@ -1,0 +1,91 @@
+"""Ways from the platform to the agent of a task: each gives one byte stream, and nothing above knows which."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from specola.computing.batch.accounts import Account
+from specola.ports.computing import Stream
+
+__all__ = ["SOCKET", "Direct", "Forward", "Relay", "Way", "Whereabouts"]
+
+SOCKET = "agent.sock"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whereabouts:
+    """Where a running task is: its job, the node, and the folder of its agent's socket there."""
+
+    account: Account
+    job: str
+    node: str
+    sockets: str
+    agent: str
+
+
+class Way(Protocol):
+    """One way to agents. `seconds` is how long one attempt may take, `attempts` how many are worth it."""
+
+    name: str
+    seconds: float
+    attempts: int
+
+    async def open(self, where: Whereabouts) -> Stream:
+        """Return a byte stream to the agent of a task; its first bytes are the agent's greeting."""
+
+
+class Direct:
+    """The agent's socket on the host itself."""
+
+    name = "direct"
+    seconds = 10.0
+    attempts = 1
+
+    async def open(self, where: Whereabouts) -> Stream:
+        """Connect to the agent's socket through the host's SSH server."""
+        return await where.account.host.connect(f"{where.sockets}/{SOCKET}")
+
+
+class Forward:
+    """The agent's socket on a compute node, by SSH through the login node, which the node allows the owner of a job."""
+
+    name = "forward"
+    seconds = 8.0
+    attempts = 1
+
+    async def open(self, where: Whereabouts) -> Stream:
+        """Connect to the agent's socket through the node's SSH server."""
+        if not where.node:
+            raise ConnectionError("It is not known on which node the task runs.")
+        return await where.account.host.beyond(where.node, f"{where.sockets}/{SOCKET}")
+
+
+class Relay:
+    """A step of the task's own job, whose input and output Slurm carries.
+
+    A step that is asked for right after the controller came back may be kept waiting for minutes, and starts at once if
+    it is given up and asked for again: so each attempt is short.
+
+    Parameters
+    ----------
+    launcher
+        The words that start a program on a node of a job; None: on this very host.
+    python
+        The Python of the nodes.
+    """
+
+    name = "relay"
+    seconds = 6.0
+    attempts = 4
+
+    def __init__(self, *, launcher: Sequence[str] | None, python: str) -> None:
+        self._launcher = launcher
+        self._python = python
+
+    async def open(self, where: Whereabouts) -> Stream:
+        """Start the agent's relay beside it."""
+        relay = (self._python, where.agent, "relay", where.sockets)
+        if self._launcher is None:
+            return await where.account.host.open(relay)
+        step = (f"--jobid={where.job}", "--overlap", "--unbuffered", "--quiet", "--nodes=1", "--ntasks=1", "--mem=0")
+        return await where.account.host.open((*self._launcher, *step, *relay))

@@ -1,0 +1,1 @@
+"""The process `signer`: certificates by which the platform enters accounts on hosts."""

@@ -1,0 +1,206 @@
+"""Slurm in trouble: nothing that cannot be asked is ever said to have ended, and it is asked no more than agreed."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from specola.domain.computing import Phase
+from specola.domain.errors import ComputingUnreachableError, LaunchError
+from tests.support.batch import ACCOUNT, SlurmPlace
+from tests.support.places import HTTP, Reports, budget, until
+
+pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.containers]
+
+COUNTER = """#!/bin/sh
+echo "$0" >>"$HOME/asked"
+exec /usr/bin/{name} "$@"
+"""
+SPEECHLESS = """#!/bin/sh
+echo "{name}: error: {complaint}" >&2
+exit {code}
+"""
+
+
+@asynccontextmanager
+async def instead(place: SlurmPlace, name: str, script: str) -> AsyncIterator[str]:
+    """Have a program of the login node replaced for one account, by a folder on its path, while the body runs."""
+    folder = f"/home/{ACCOUNT}/instead-{place.context.installation}"
+    await asyncio.to_thread(
+        place.login.run,
+        f"mkdir -p {folder} && cat >{folder}/{name} && chmod 755 {folder}/{name}",
+        given=script.encode(),
+    )
+    try:
+        yield folder
+    finally:
+        await place.remote("rm", "-rf", folder)
+
+
+async def test_frozen_controller_ends_no_task_and_is_found_again(slurm_place: SlurmPlace) -> None:
+    place = slurm_place
+    handle = await place.launch(place.web())
+    place.settings["answer"] = 2
+    hurried = place.open()
+    controller = place.lab.place.machine("login")
+    controller.signal("slurmctld", signal.SIGSTOP)
+    try:
+        with pytest.raises(ComputingUnreachableError):
+            await hurried.observe([handle])
+        # What is known already keeps the way to the task open: the controller carries no bytes.
+        stream = await place.computing.dial(handle, HTTP)
+        await stream.close()
+        with pytest.raises(ComputingUnreachableError):
+            await hurried.discover()
+    finally:
+        controller.signal("slurmctld", signal.SIGCONT)
+
+    async def answers() -> bool:
+        try:
+            return (await place.open().observe([handle]))[handle].phase is Phase.RUNNING
+        except ComputingUnreachableError:
+            return False
+
+    await until(answers, seconds=30)
+
+
+@pytest.mark.parametrize(
+    ("code", "complaint"),
+    [
+        (1, "Unable to contact slurm controller (connect failure)"),
+        (0, "slurm_load_jobs error: Socket timed out on send/recv operation"),
+        (1, "slurm_load_jobs error: Zero Bytes were transmitted or received"),
+    ],
+)
+async def test_squeue_that_could_not_ask_is_no_end(slurm_place: SlurmPlace, code: int, complaint: str) -> None:
+    place = slurm_place
+    handle = await place.launch(place.web())
+    script = SPEECHLESS.format(name="squeue", complaint=complaint, code=code)
+    async with instead(place, "squeue", script) as folder:
+        place.settings["path"] = [folder]
+        blind = place.open()
+        for _ in range(2):
+            with pytest.raises(ComputingUnreachableError):
+                await blind.observe([handle])
+    assert (await place.observe(handle)).phase is Phase.RUNNING
+
+
+async def test_sbatch_whose_answer_was_lost_hands_in_one_job(slurm_place: SlurmPlace) -> None:
+    place = slurm_place
+    script = (
+        '#!/bin/sh\n/usr/bin/sbatch "$@" >/dev/null\n'
+        'echo "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation" >&2\nexit 1\n'
+    )
+    launch = place.web()
+    async with instead(place, "sbatch", script) as folder:
+        place.settings["path"] = [folder]
+        handle = await place.open().launch(launch, report=Reports(), budget=budget(120))
+    await place.begun(handle)
+    assert len(await place.jobs(handle)) == 1
+
+
+async def test_many_tasks_cost_one_question_in_each_interval(slurm_place: SlurmPlace) -> None:
+    place = slurm_place
+    handle = await place.launch(place.web())
+    # Those that are gone are asked for as well, and cost no more.
+    handles = [handle, *(place.names.handle(ACCOUNT, place.context.clock.new_id()) for _ in range(199))]
+    async with instead(place, "squeue", COUNTER.format(name="squeue")) as folder:
+        place.settings |= {"path": [folder], "question_interval": 2.0}
+        counted = place.open()
+        await place.remote("rm", "-f", f"/home/{ACCOUNT}/asked")
+        loop = asyncio.get_running_loop()
+        end = loop.time() + 6.5
+        looks = 0
+        while loop.time() < end:
+            seen = await counted.observe(handles)
+            assert (len(seen), seen[handle].phase) == (200, Phase.RUNNING)
+            looks += 1
+        asked = (await place.remote("cat", f"/home/{ACCOUNT}/asked")).splitlines()
+    assert looks > 8
+    assert 3 <= len(asked) <= 4
+
+
+async def test_task_is_stopped_softly_and_says_how_it_ended(slurm_place: SlurmPlace) -> None:
+    place = slurm_place
+    handle = await place.launch(
+        place.shell("trap 'echo saved; exit 0' TERM; echo ready; while true; do sleep 0.1; done")
+    )
+    await place.computing.stop(handle, grace=timedelta(seconds=10))
+    seen = await place.observe(handle)
+    assert (seen.phase, seen.exit_code) == (Phase.ENDED, 0)
+    logs = place.computing.logs(handle)  # type: ignore[attr-defined]  # every batch computing has logs
+    assert "saved" in [line.text async for line in logs]
+
+
+async def test_task_cancelled_by_somebody_else_says_so(slurm_place: SlurmPlace) -> None:
+    place = slurm_place
+    handle = await place.launch(place.web())
+    for job in await place.jobs(handle):
+        await place.remote("scancel", job)
+    seen = await place.ended(handle)
+    assert seen.reason == "cancelled_outside"
+    assert seen.raw.startswith("CANCELLED")
+
+
+async def test_warning_of_the_time_limit_ends_a_task_softly_and_is_told(slurm_place: SlurmPlace) -> None:
+    place = slurm_place
+    handle = await place.launch(place.shell("trap 'echo saved; exit 0' TERM; while true; do sleep 0.1; done"))
+    seen = await place.observe(handle)
+    assert seen.deadline is not None
+    # As Slurm does it some time before the limit, which it looks for every half minute only.
+    for job in await place.jobs(handle):
+        await place.remote("scancel", "--signal=USR1", "--batch", job)
+    ended = await place.ended(handle)
+    assert (ended.reason, ended.exit_code) == ("time_limit", 0)
+
+
+@pytest.mark.parametrize("way", ["forward", "relay"])
+async def test_each_way_leads_to_a_task_and_further_connections_are_quick(slurm_place: SlurmPlace, way: str) -> None:
+    place = slurm_place
+    handle = await place.launch(place.web())
+    place.settings["way"] = way
+    computing = place.open()
+    stream = await computing.dial(handle, HTTP)
+    await stream.close()
+    loop = asyncio.get_running_loop()
+    took = []
+    for _ in range(20):
+        before = loop.time()
+        stream = await computing.dial(handle, HTTP)
+        took.append(loop.time() - before)
+        await stream.close()
+    assert sorted(took)[10] < 0.05
+    steps = await place.remote(
+        "squeue", "--steps", "--noheader", f"--jobs={(await place.jobs(handle))[0]}", "--format=%i"
+    )
+    numbered = [step for step in steps.split() if step.rpartition(".")[2].isdecimal()]
+    assert len(numbered) == (1 if way == "relay" else 0)
+
+
+async def test_tasks_of_two_accounts_are_apart(slurm_place: SlurmPlace) -> None:
+    place = slurm_place
+    place.settings["host"] = {**place.settings["host"], "identity": "key", "account": ""}
+    both = place.open()
+    launches = {name: replace(place.shell("exec sleep 1000"), account=name) for name in ("ann", "ben")}
+    handles = {}
+    for name, launch in launches.items():
+        handles[name] = await both.launch(launch, report=Reports(), budget=budget(120))
+
+    async def run() -> bool:
+        seen = await both.observe(list(handles.values()))
+        return all(one.phase is Phase.RUNNING for one in seen.values())
+
+    try:
+        await until(run, seconds=60)
+        assert await both.discover() == {launches[name].task: handles[name] for name in launches}
+        with pytest.raises(LaunchError) as caught:
+            await both.launch(place.web(), report=Reports(), budget=budget())
+        assert caught.value.reason_code == "account_missing"
+    finally:
+        for handle in handles.values():
+            await both.remove(handle)
+    assert await both.discover() == {}

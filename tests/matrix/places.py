@@ -1,0 +1,268 @@
+"""The rows of the matrix: each computing as an operator adds it, on a real place of the lab, and what must not be left there."""
+
+import asyncio
+import os
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lab import kubernetes, registry, slurm, sshhost
+from lab.keys import Host, Keys
+from lab.place import Place as LabPlace
+from lab.registry import Registry
+from lab.sshhost import SshHosts
+from scripts.images import Image
+from tests.support.engines import PrivateEngine
+from tests.support.hosts import authority_of, pinned
+from tests.support.images import TEST_IMAGE
+from tests.support.installed import Installed, until
+from tests.support.lab import LAB, shared
+
+__all__ = ["IMAGE", "PLACES", "Found", "Place", "Yard"]
+
+IMAGE = Image("protocols", Path(__file__).parents[1] / "images")
+ACCOUNT = "ann"
+IN_REGISTRY, HELPER = "specola-test/protocols:1", "specola-test/box:1"
+DOCKER_POOL = "10.214.128.0/17"
+LEFT_OF_ACCOUNT = "pgrep --full --list-full 'agent.pyz run' || true; ls -d ~/.specola/*/tasks/* 2>/dev/null || true"
+
+
+@dataclass(frozen=True, slots=True)
+class Yard:
+    """What rows are made from: the platform, and the engines of this machine."""
+
+    platform: Installed
+    engine: Callable[[str], PrivateEngine]
+
+    async def add(self, record: Mapping[str, Any]) -> None:
+        """Add a computing as an administrator does."""
+        async with self.platform.api() as api:
+            answer = await api.post("/computings", json=record)
+            assert answer.status_code == 201, answer.text
+
+    async def answers(self, name: str) -> None:
+        """Wait until a computing was asked what it is, and answered."""
+
+        async def asked() -> bool:
+            async with self.platform.api() as api:
+                told = (await api.get(f"/computings/{name}")).json()
+            return bool(told["reachable"] and told["probe"])
+
+        await until(asked, seconds=120, pause=0.2, what=f"an answer of {name}")
+
+    async def enter(self, name: str) -> None:
+        """Enter the account of who signed in first, as an administrator does."""
+        async with self.platform.api() as api:
+            answer = await api.put(f"/computings/{name}/accounts/admin", json={"account": ACCOUNT})
+            assert answer.status_code == 200, answer.text
+
+    async def authority(self) -> str:
+        """Return the line that hosts have to trust."""
+        async with self.platform.api() as api:
+            answer = await api.get("/accounts/authority")
+            assert answer.status_code == 200, answer.text
+            line: str = answer.json()["line"]
+        return line
+
+    async def shared_key(self, name: str) -> str:
+        """Return the line that opens the shared account of a computing."""
+        async with self.platform.api() as api:
+            line: str = (await api.get(f"/computings/{name}/accounts")).json()["line"]
+        return line
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A computing that is ready: its name on the platform, the image's name there, and what tasks have left on it."""
+
+    name: str
+    image: str
+    left: Callable[[], Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One row."""
+
+    title: str
+    opened: Callable[[Yard], AbstractAsyncContextManager[Found]]
+
+
+def authorities(keys: Keys) -> list[str]:
+    """Return the authority that has certified the keys of hosts."""
+    return list(authority_of(keys))
+
+
+def words(text: str) -> list[str]:
+    """Return the lines of a command's output that say something."""
+    return [line for line in text.splitlines() if line.strip()]
+
+
+@contextmanager
+def stocked() -> Iterator[Registry]:
+    """Have the lab's registry with the images in it."""
+    with tempfile.TemporaryDirectory() as folder:
+        helper = Path(folder) / f"{TEST_IMAGE.id[7:23]}.tar"
+        helper.write_bytes(TEST_IMAGE.archive())
+        archives = {HELPER: helper, IN_REGISTRY: IMAGE.archive}
+        with shared("registry", up=lambda ground: registry.up(ground, archives), down=registry.down) as found:
+            yield found
+
+
+def authorise(place: LabPlace, machine: str, line: str) -> None:
+    """Have the account let in who has a key, as its owner does."""
+    file = f"/home/{ACCOUNT}/.ssh/authorized_keys"
+    place.machine(machine).run("tee", "--append", file, given=f"{line}\n".encode(), user=ACCOUNT)
+
+
+def reached(keys: Keys, host: Host, through: Host | None = None) -> dict[str, Any]:
+    """Return how a host is reached, by host keys that were compared."""
+    told: dict[str, Any] = {"address": host.address, "keys": list(pinned(keys, host))}
+    return told | ({} if through is None else {"jump": reached(keys, through)})
+
+
+@asynccontextmanager
+async def podman_here(yard: Yard) -> AsyncIterator[Found]:
+    engine = yard.engine("podman")
+    yield Found("local", IMAGE.reference, lambda: left_in(yard, [*engine.podman(), "ps"], engine.environment()))
+
+
+@asynccontextmanager
+async def docker_here(yard: Yard) -> AsyncIterator[Found]:
+    engine = yard.engine("docker")
+    await yard.add({"computing": "docker", "kind": "engine", "settings": {"url": engine.url, "networks": DOCKER_POOL}})
+    await yard.answers("docker")
+    argv = ["docker", f"--host={engine.url}", "ps"]
+    yield Found("docker", IMAGE.reference, lambda: left_in(yard, argv, {}))
+
+
+def left_in(yard: Yard, argv: Sequence[str], environment: Mapping[str, str]) -> list[str]:
+    """Return the containers of the platform that an engine has."""
+    label = f"label=org.specola.installation={yard.platform.installation}"
+    words_of = [*argv, "--all", "--quiet", "--filter", label]
+    told = subprocess.run(words_of, env={**os.environ, **environment}, check=True, capture_output=True, text=True)
+    return told.stdout.split()
+
+
+@asynccontextmanager
+async def ssh_host(yard: Yard) -> AsyncIterator[Found]:
+    with stocked() as images, shared("sshhost", up=sshhost.up, down=sshhost.down) as lab:
+        settings = {"socket": lab.socket, "host": shared_account(reached(lab.keys, lab.front))}
+        async with remote_engine(yard, lab, "ssh", lab.front.name, settings, images) as found:
+            yield found
+
+
+@asynccontextmanager
+async def jump_host(yard: Yard) -> AsyncIterator[Found]:
+    with stocked() as images, shared("sshhost", up=sshhost.up, down=sshhost.down) as lab:
+        socket = await asyncio.to_thread(lab.serve_own_engine)
+        settings = {"socket": socket, "host": shared_account(reached(lab.keys, lab.inner, lab.front))}
+        async with remote_engine(yard, lab, "jump", lab.inner.name, settings, images) as found:
+            yield found
+
+
+def shared_account(host: Mapping[str, Any]) -> dict[str, Any]:
+    return {**host, "identity": "shared", "account": ACCOUNT}
+
+
+@asynccontextmanager
+async def remote_engine(
+    yard: Yard, lab: SshHosts, name: str, machine: str, settings: Mapping[str, Any], images: Registry
+) -> AsyncIterator[Found]:
+    """Add an engine of another host, whose shared account lets the platform's key in."""
+    registries = [f"127.0.0.1:{images.port}"]
+    await yard.add({"computing": name, "kind": "engine", "settings": {**settings, "insecure_registries": registries}})
+    line = await yard.shared_key(name)
+    for one in {machine, lab.front.name}:
+        await asyncio.to_thread(authorise, lab.place, one, line)
+    await yard.answers(name)
+    socket = settings["socket"]
+
+    def left() -> list[str]:
+        label = f"label=org.specola.installation={yard.platform.installation}"
+        argv = ["podman", f"--url=unix://{socket}", "ps", "--all", "--quiet", "--filter", label]
+        return words(lab.place.machine(machine).run(*argv, user=ACCOUNT))
+
+    yield Found(name, f"127.0.0.1:{images.port}/{IN_REGISTRY}", left)
+
+
+@asynccontextmanager
+async def host_without_engine(yard: Yard) -> AsyncIterator[Found]:
+    with stocked() as images, shared("sshhost", up=sshhost.up, down=sshhost.down) as lab:
+        sshhost.trust(await yard.authority(), LAB)
+        host = {**reached(lab.keys, lab.inner, lab.front), "identity": "certificate"}
+        settings = {"scheduler": "none", "runtime": "apptainer", "host": host}
+
+        def left() -> list[str]:
+            return words(lab.place.machine(lab.inner.name).run("sh", "-c", LEFT_OF_ACCOUNT, user=ACCOUNT))
+
+        async with batch(yard, "no-engine", settings, images, left) as found:
+            yield found
+
+
+def on_slurm(runtime: str) -> Callable[[Yard], AbstractAsyncContextManager[Found]]:
+    """Return how a cluster is added whose tasks a runtime runs."""
+
+    @asynccontextmanager
+    async def opened(yard: Yard) -> AsyncIterator[Found]:
+        with stocked() as images, shared("slurm", up=slurm.up, down=slurm.down) as lab:
+            slurm.trust(await yard.authority(), LAB)
+            host = {**reached(lab.keys, lab.login), "identity": "certificate", "authorities": authorities(lab.keys)}
+            settings = {"scheduler": "slurm", "runtime": runtime, "host": host, "question_interval": 1}
+
+            def left() -> list[str]:
+                login = lab.place.machine(lab.login.name)
+                return words(login.run("squeue", "--noheader", "--user", ACCOUNT, "--format=%j"))
+
+            async with batch(yard, f"slurm-{runtime}", settings, images, left) as found:
+                yield found
+
+    return opened
+
+
+@asynccontextmanager
+async def batch(
+    yard: Yard, name: str, settings: Mapping[str, Any], images: Registry, left: Callable[[], Sequence[str]]
+) -> AsyncIterator[Found]:
+    """Add a place where tasks are jobs of people's own accounts."""
+    registries = [f"127.0.0.1:{images.port}"]
+    await yard.add({"computing": name, "kind": "batch", "settings": {**settings, "insecure_registries": registries}})
+    await yard.enter(name)
+    await yard.answers(name)
+    yield Found(name, f"127.0.0.1:{images.port}/{IN_REGISTRY}", left)
+
+
+@asynccontextmanager
+async def on_kubernetes(yard: Yard) -> AsyncIterator[Found]:
+    with stocked() as images, shared("kubernetes", up=kubernetes.up, down=kubernetes.down) as lab:
+        registry_name = f"127.0.0.1:{images.port}"
+        settings = {
+            "kubeconfig": lab.account.read_text(encoding="utf-8"),
+            "namespace": lab.namespace,
+            "helper_image": f"{registry_name}/{HELPER}",
+            "insecure_registries": [registry_name],
+        }
+        await yard.add({"computing": "kubernetes", "kind": "kubernetes", "settings": settings})
+        await yard.answers("kubernetes")
+
+        def left() -> list[str]:
+            pods = lab.administrator.ask("GET", f"/api/v1/namespaces/{lab.namespace}/pods")["items"]
+            return [one["metadata"]["name"] for one in pods]
+
+        yield Found("kubernetes", f"{registry_name}/{IN_REGISTRY}", left)
+
+
+PLACES: Mapping[str, Place] = {
+    "docker": Place("Docker", docker_here),
+    "podman": Place("Podman", podman_here),
+    "ssh": Place("SSH host (Podman)", ssh_host),
+    "jump": Place("SSH host behind a jump host (Podman without root)", jump_host),
+    "no-engine": Place("Host without engine (Apptainer)", host_without_engine),
+    "slurm-apptainer": Place("Slurm with Apptainer", on_slurm("apptainer")),
+    "slurm-podman": Place("Slurm with Podman", on_slurm("podman")),
+    "kubernetes": Place("Kubernetes", on_kubernetes),
+}
