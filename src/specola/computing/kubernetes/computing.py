@@ -57,7 +57,7 @@ class KubernetesComputing:
         self._settings = settings
         self._clock = clock
         self._names = Names(installation, settings.namespace)
-        self._api = Api(self._access)
+        self._api = Api(self._access, local=settings.local)
         self._registry = Registry(Reach(settings.insecure_registries))
         self._launcher = Launcher(api=self._api, names=self._names, settings=settings, registry=self._registry)
         self._stopper = Stopper(self._api, clock)
