@@ -9,8 +9,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+from lab.root import refusal
+
 # What of the platform stands on the lab is tested with all else. The lab's own tests take minutes: `make test-lab` runs them.
 LAB = "tests/lab"
+ON_LAB = ("tests", "tests/hosts")
+"""Arguments with which tests of the lab's hosts run: what its machines are made of is made before, as that takes minutes once."""
 # More than these is not chance.
 MOST = 4
 FAILED = 1
@@ -22,6 +26,8 @@ def main(argv: list[str]) -> int:
     run = [sys.executable, "-m", "pytest", *argv]
     if LAB not in " ".join(argv):
         run.append(f"--ignore={LAB}")
+    if any(word.rstrip("/") in ON_LAB for word in argv) and not refusal():
+        subprocess.check_call([sys.executable, "-m", "lab", "build"])
     RECORD.unlink(missing_ok=True)
     code = subprocess.call([*run, "--numprocesses", "2", "--dist", "loadgroup"])
     if code != FAILED:

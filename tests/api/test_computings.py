@@ -43,7 +43,7 @@ async def test_a_record_is_added_changed_paused_and_removed(callers: Callers) ->
     assert (seen["title"], seen["editable"]) == ("Far away", False)
     exported = await admin.get("/computings/far/definition")
     assert exported.headers["content-type"].startswith("application/yaml")
-    assert "cpus: 3.0" in exported.text
+    assert "cpus: 3\n" in exported.text
     assert (await problem(await ada.get("/computings/far/definition")))["code"] == "denied"
     changed = await admin.put("/computings/far", content=exported.text.replace("Far away", "Nearer"))
     assert changed.json()["title"] == "Nearer"

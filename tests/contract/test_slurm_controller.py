@@ -9,9 +9,11 @@ from datetime import timedelta
 
 import pytest
 
+from lab import slurm
 from specola.domain.computing import Phase
 from specola.domain.errors import ComputingUnreachableError, LaunchError
 from tests.support.batch import ACCOUNT, SlurmPlace
+from tests.support.lab import LAB
 from tests.support.places import HTTP, Reports, budget, until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.containers]
@@ -66,6 +68,29 @@ async def test_frozen_controller_ends_no_task_and_is_found_again(slurm_place: Sl
             return False
 
     await until(answers, seconds=30)
+
+
+async def test_killed_controller_ends_no_task(slurm_place: SlurmPlace) -> None:
+    place = slurm_place
+    handle = await place.launch(place.web())
+    # It writes its jobs down every few seconds; one that it had not written would be lost with it, to Slurm as well.
+    await asyncio.sleep(8)
+    controller = place.lab.place.machine("login")
+    controller.signal("slurmctld", signal.SIGKILL)
+    place.settings["answer"] = 5
+    for _ in range(2):
+        with pytest.raises(ComputingUnreachableError):
+            await place.open().observe([handle])
+    await asyncio.to_thread(slurm.up, LAB)
+
+    async def answers() -> bool:
+        try:
+            return (await place.observe(handle)).phase is Phase.RUNNING
+        except ComputingUnreachableError:
+            return False
+
+    await until(answers, seconds=30)
+    assert len(await place.jobs(handle)) == 1
 
 
 @pytest.mark.parametrize(

@@ -137,6 +137,17 @@ async def test_a_time_is_taken_where_nothing_limits_it_and_a_queue_refused_where
         assert refused.value.hint == "Leave it out, or choose another computing."
 
 
+async def test_a_host_without_a_scheduler_has_no_queue(cluster: Installation) -> None:
+    probe = replace(CLUSTER, scheduler="none", partitions=(), projects=())
+    await stands_for_a_cluster(cluster.store, "here", clock=cluster.clock, probe=probe)
+    offers = Offers(store=cluster.store, computings=cluster.computings, limits=cluster.limits)
+    offer = await offers.of(cluster.ada, "here")
+    assert (offer.queues, offer.most.cpus, offer.most.time) == (False, 84, None)
+    with pytest.raises(NotOfferedError):
+        await cluster.tasks.request(wish(project="astro"), actor=cluster.ada)
+    assert (await cluster.tasks.request(wish(9 * HOUR), actor=cluster.ada)).placement.time == 9 * HOUR
+
+
 async def test_any_account_is_taken_where_the_cluster_tells_none(cluster: Installation) -> None:
     probe = replace(CLUSTER, projects=())
     await stands_for_a_cluster(cluster.store, "here", clock=cluster.clock, probe=probe)

@@ -2,7 +2,9 @@
 
 import html
 import re
+from collections.abc import AsyncIterator
 
+import asyncssh
 import pytest
 
 from tests.support.pages import Pages, read_until, text_of
@@ -192,5 +194,32 @@ async def test_starting_points_lead_to_a_form(pages: Pages) -> None:
         shown = await admin.get(start)
         assert shown.status_code == 200, start
         assert (await admin.get(f"{start}&by=yaml")).status_code == 200
+    own = await ada.get("/computing/add?start=slurm")
+    assert '<option value="key" selected>key</option>' in own.text
     assert "start=here" not in (await ada.get("/computing/add")).text
     assert (await ada.get("/computing/add?start=here")).status_code == 404
+
+
+@pytest.fixture
+async def machine() -> AsyncIterator[tuple[int, str]]:
+    """A machine that speaks SSH: its port, and the fingerprint of its host key."""
+    key = asyncssh.generate_private_key("ssh-ed25519")
+    async with asyncssh.listen("127.0.0.1", 0, server_host_keys=[key]) as server:
+        yield server.get_port(), key.get_fingerprint()
+
+
+async def test_host_keys_are_fetched_and_shown_to_be_compared(pages: Pages, machine: tuple[int, str]) -> None:
+    admin, (port, fingerprint) = await pages.browser("admin"), machine
+    form = {"computing": "far", "kind": "batch", "settings.host.address": "127.0.0.1", "settings.host.port": str(port)}
+    fetched = await admin.post("/computing/add", data={**form, "action": "keys:settings.host"})
+    assert fetched.status_code == 200, fetched.text
+    assert fingerprint in text_of(fetched)
+    assert fields(fetched.text)["settings.host.keys"].startswith("ssh-ed25519 AAAA")
+    nowhere = await admin.post(
+        "/computing/add", data={**form, "settings.host.port": "1", "action": "keys:settings.host"}
+    )
+    assert nowhere.status_code == 503
+    for wrong in ({"settings.host.address": ""}, {"settings.host.port": "70000"}):
+        refused = await admin.post("/computing/add", data={**form, **wrong, "action": "keys:settings.host"})
+        assert refused.status_code == 422
+        assert 'aria-invalid="true"' in refused.text

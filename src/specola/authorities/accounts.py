@@ -101,7 +101,7 @@ def trusted_line(data: Path) -> str:
     """Return the line for a host's file of `TrustedUserCAKeys`. Raises KeyFileError."""
     path = data / PUBLIC
     try:
-        return f"{path.read_text(encoding='ascii').strip()} specola accounts"
+        return f"{path.read_text(encoding='utf-8').strip()} specola accounts"
     except OSError as error:
         raise KeyFileError(path, error.strerror or "it cannot be read") from error
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 from specola.computing.kinds import KINDS, Kind
 from specola.computing.settings import described, problems_of, taken_apart
 from specola.domain.errors import InvalidError
+from specola.domain.settings import with_value
 from specola.hosts.config import HostSettings, Identity
 from specola.ports.kinds import CheckedSettings, Setting, StartingPoint
 
@@ -37,7 +38,11 @@ class KnownKinds:
         """Return what a form offers to begin with; `own`: to people who add a computing for themselves."""
         return [
             StartingPoint(
-                name=start.name, title=start.title, sentence=start.sentence, kind=name, settings=start.settings
+                name=start.name,
+                title=start.title,
+                sentence=start.sentence,
+                kind=name,
+                settings=_by_key(kind, start.settings) if own else start.settings,
             )
             for name, kind in self._kinds.items()
             for start in kind.starts
@@ -67,6 +72,13 @@ class KnownKinds:
                 field="kind",
             )
         return self._kinds[name]
+
+
+def _by_key(kind: Kind[Any], settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return settings to begin with in which a host is entered as people may say it for themselves."""
+    return (
+        with_value(settings, "host.identity", Identity.KEY.value) if "host" in kind.settings.model_fields else settings
+    )
 
 
 def _not_own(kind: Kind[Any], settings: BaseModel) -> str:

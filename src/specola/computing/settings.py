@@ -42,6 +42,7 @@ def _described(model: type[BaseModel], prefix: str, around: Sequence[type[BaseMo
             default=_default(info),
             choices=_choices(kind),
             required=info.is_required(),
+            shown=isinstance(info.json_schema_extra, dict) and info.json_schema_extra.get("shown") is True,
             settings=below,
         )
 
@@ -131,7 +132,7 @@ def _secrets(settings: Sequence[Setting]) -> Iterator[str]:
 
 def taken_apart(valid: BaseModel) -> tuple[dict[str, Any], dict[str, str]]:
     """Return what was said in valid settings, and apart from it, by path, what is secret."""
-    said = valid.model_dump(mode="json", exclude_unset=True)
+    said: dict[str, Any] = _whole(valid.model_dump(mode="json", exclude_unset=True))
     secrets: dict[str, str] = {}
     for path in secret_paths(type(valid)):
         value: Any = valid
@@ -141,6 +142,15 @@ def taken_apart(valid: BaseModel) -> tuple[dict[str, Any], dict[str, str]]:
             secrets[path] = value.get_secret_value()
         said = without(said, path)
     return said, secrets
+
+
+def _whole(value: Any) -> Any:
+    """Return a value with its numbers as people write them: 4, not 4.0."""
+    if isinstance(value, dict):
+        return {key: _whole(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_whole(one) for one in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 # -- what is wrong ------------------------------------------------------------------------------------------------------

@@ -30,7 +30,6 @@ class EndReason(StrEnum):
     RUNTIME_FAILED = "runtime_failed"
     STORAGE_FULL = "storage_full"
     AGENT_LOST = "agent_lost"
-    PRE_STOP = "pre_stop"
 
 
 class WaitReason(StrEnum):
@@ -133,7 +132,6 @@ ENDS: Mapping[str, Reason] = dict(
             "What looks after it on its machine was ended, and the task with it.",
             "Run it again; if it stays, tell an administrator.",
         ),
-        _ends(EndReason.PRE_STOP, "The command before its end did not finish in time.", "Give pre_stop more time."),
     )
 )
 """How each end is told."""

@@ -3,8 +3,13 @@
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 
 __all__ = ["HostSettings", "Identity", "MachineSettings"]
+
+
+# Forms show these at once, though they need not be said.
+SHOWN: JsonDict = {"shown": True}
 
 
 class Identity(StrEnum):
@@ -34,10 +39,11 @@ class MachineSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     address: str = Field(min_length=1, max_length=253, title="Address", description="Its name or address.")
-    port: int = Field(22, ge=1, le=65535, title="Port")
+    port: int = Field(22, ge=1, le=65535, title="Port", json_schema_extra=SHOWN)
     keys: tuple[str, ...] = Field(
         (),
         title="Host keys",
+        json_schema_extra=SHOWN,
         description="Any of them will do: “ssh-ed25519 AAAA…”. Compare them with what the machine's operators publish.",
     )
     authorities: tuple[str, ...] = Field(
@@ -63,7 +69,13 @@ class HostSettings(MachineSettings):
     identity: Identity = Field(
         Identity.CERTIFICATE,
         title="Entered by",
+        json_schema_extra=SHOWN,
         description="certificate: each person's own account, by certificates of the platform's authority; key: the same by "
         "a key for each person; shared: one account for all tasks; local: this machine itself.",
     )
-    account: str = Field("", title="Shared account", description="Where all tasks run with the rights of one account.")
+    account: str = Field(
+        "",
+        title="Shared account",
+        json_schema_extra=SHOWN,
+        description="Where all tasks run with the rights of one account.",
+    )

@@ -11,7 +11,7 @@ import asyncssh
 import structlog
 from asyncssh.constants import OPEN_REQUEST_SESSION_FAILED
 
-from specola.domain.errors import ComputingUnreachableError, SpecolaError
+from specola.domain.errors import AccountRefusedError, ComputingUnreachableError, HostKeyChangedError, SpecolaError
 from specola.hosts.channel import Channel
 from specola.hosts.dialling import Dialled, Patience
 from specola.hosts.slots import BRIEF, SWEEP_SECONDS, Line, Slot, Use
@@ -22,8 +22,9 @@ T = TypeVar("T")
 IDLE_SECONDS = 300.0
 MOST_LINES = 32
 FIRST_PAUSE = 0.5
-LAST_PAUSE = 30.0
-"""Seconds for which a machine that could not be entered is not tried again; doubled each time."""
+LAST_PAUSE, REFUSED_PAUSE = 4.0, 30.0
+"""Seconds for which a machine that could not be entered is not tried again, doubled each time: one that does not answer is
+soon found again, one that has refused is not pressed."""
 REFUSAL_PAUSE = 0.02
 LONGEST_REFUSAL_PAUSE = 0.5
 CLOSED = "SSH connection closed"
@@ -333,7 +334,8 @@ class Pool:
                 self._failure = error
                 # The clients of a machine that was away for a while must not all come back at the same moment.
                 self._again = loop.time() + self._pause * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
-                self._pause = min(self._pause * 2, LAST_PAUSE)
+                refused = isinstance(error, AccountRefusedError | HostKeyChangedError)
+                self._pause = min(self._pause * 2, REFUSED_PAUSE if refused else LAST_PAUSE)
                 raise
             self._failure, self._pause = None, FIRST_PAUSE
             if not live:

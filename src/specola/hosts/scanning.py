@@ -1,7 +1,6 @@
 """Asks a machine for its host keys before anything of it is registered; a person compares them with what they know."""
 
 import asyncio
-import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -72,13 +71,11 @@ async def host_keys(machine: MachineSettings, *, identity: SshIdentity | None = 
     try:
         # Whatever it shows first tells that a server is there. One that lacks what it is asked for simply hangs up.
         first = await _shown(machine, ALGORITHMS, way)
-        found = [first]
-        for kind in KINDS:
-            with contextlib.suppress(MachineUnreachableError):
-                found.append(await _shown(machine, (kind,), way))
+        others = await asyncio.gather(*(_shown(machine, (kind,), way) for kind in KINDS), return_exceptions=True)
     finally:
         if way is not None:
             way.close()
+    found = (first, *(other for other in others if isinstance(other, asyncssh.SSHKey)))
     return list(dict.fromkeys(_described(key) for key in found))
 
 

@@ -186,8 +186,7 @@ class SshHost:
             await channel.over()
         finally:
             feeding.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await feeding
+            await asyncio.gather(feeding, return_exceptions=True)
         if channel.code is None:
             raise ComputingUnreachableError(self.computing, f"it did not say how “{name}” ended")
         return Finished(code=channel.code, output=b"".join(kept), errors=bytes(channel.errors))

@@ -42,6 +42,8 @@ class Setting:
         Its values, where only some are allowed.
     required
         Whether something has to be said (in a table that is not required itself: if anything in it is said).
+    shown
+        Whether a form shows it at once, even where it has its default.
     settings
         Those below it.
     """
@@ -53,6 +55,7 @@ class Setting:
     default: str = ""
     choices: tuple[str, ...] = ()
     required: bool = False
+    shown: bool = False
     settings: "tuple[Setting, ...]" = ()
 
 

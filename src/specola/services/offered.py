@@ -17,6 +17,8 @@ __all__ = ["Offered", "offered", "placement_for"]
 
 T = TypeVar("T", int, float, timedelta)
 MOST_OPTIONS = 20
+NO_QUEUE = frozenset({"", "none"})
+"""Schedulers, as probes call them, that start what they are given at once."""
 MOST_NAMED = 12
 
 
@@ -93,7 +95,7 @@ def offered(computing: Computing, *, limits: Limits, partition: str | None = Non
         partitions=partitions,
         projects=offer.projects or (probe.projects if probe else ()),
         options=offer.options,
-        queues=bool(probe and (probe.partitions or probe.scheduler)),
+        queues=bool(probe and (probe.partitions or probe.scheduler not in NO_QUEUE)),
     )
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
@@ -13,7 +14,7 @@ from specola.services.definition.computings import ComputingDefinition, read_val
 from specola.services.definition.offers import write_offer
 from specola.web.forms import Filled, read_pairs, write_pairs
 
-__all__ = ["begun", "faults_of", "flat", "to_form", "to_text"]
+__all__ = ["Part", "arranged", "begun", "faults_of", "flat", "to_form", "to_text"]
 
 AMOUNTS = ("cpus", "memory", "gpus", "time")
 HEAD = ("computing", "title", "description", "kind", "audience")
@@ -33,6 +34,56 @@ def begun(point: StartingPoint) -> str:
     """Return the definition that a record begins with."""
     table = {"computing": point.name, "title": point.title, "kind": point.kind, "settings": dict(point.settings)}
     return yaml.dump({key: value for key, value in table.items() if value}, Dumper=_Dumper, sort_keys=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """The settings of one table in the order in which a form shows them.
+
+    Parameters
+    ----------
+    table
+        The table; None: all of them.
+    first
+        What is needed, said or secret, what its kind wants shown, and what has something wrong with it.
+    rest
+        What is left to its default.
+    is_said
+        Whether it is needed, or something stands in it.
+    """
+
+    table: Setting | None = None
+    first: tuple[Setting, ...]
+    tables: "tuple[Part, ...]"
+    rest: tuple[Setting, ...]
+    is_said: bool
+
+    @property
+    def has_host_keys(self) -> bool:
+        """Whether it describes a machine, whose host keys can be fetched."""
+        names = {one.path.rpartition(".")[2] for one in (*self.first, *self.rest)}
+        return names >= {"address", "port", "keys"}
+
+
+def arranged(settings: Sequence[Setting], form: Filled, table: Setting | None = None) -> Part:
+    """Return settings in the order in which a form shows them."""
+
+    def is_said(setting: Setting) -> bool:
+        name = f"settings.{setting.path}"
+        return bool(form[name] or form.fault(name))
+
+    def is_first(setting: Setting) -> bool:
+        return setting.required or setting.shown or setting.input is SettingInput.SECRET or is_said(setting)
+
+    here = [one for one in settings if one.input is not SettingInput.TABLE]
+    tables = tuple(arranged(one.settings, form, one) for one in settings if one.input is SettingInput.TABLE)
+    return Part(
+        table=table,
+        first=tuple(one for one in here if is_first(one)),
+        tables=tables,
+        rest=tuple(one for one in here if not is_first(one)),
+        is_said=table is None or table.required or any(map(is_said, here)) or any(one.is_said for one in tables),
+    )
 
 
 # -- from a definition to the form --------------------------------------------------------------------------------------

@@ -257,15 +257,18 @@ class Convergence:
         """Follow what the computing tells by itself; a broken connection may have swallowed something."""
         if not isinstance(self._computing, Watches):
             return
+        pause = self._timing.back_off
         while True:
             try:
                 async for handle in self._computing.watch():
+                    pause = self._timing.back_off
                     self._contact.doubt(handle)
                     self._wake.set()
             except ComputingUnreachableError as error:
                 self._logger.info("watch_broken", error=error.sentence)
             except Exception:
                 self._logger.exception("watch_failed")
-            await asyncio.sleep(self._timing.back_off)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, self._timing.most_back_off)
             self._contact.refresh()
             self._wake.set()

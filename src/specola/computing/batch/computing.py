@@ -119,7 +119,9 @@ class BatchComputing:
                         return found
                 return None
 
-            await self._parts.stopper.stop(one, ticket.task, grace=grace, session=session)
+            trace = (await self._parts.folders.look(one.account, [ticket.task]))[ticket.task]
+            last = timedelta(seconds=float((trace.job or {}).get("pre_stop") or 0))
+            await self._parts.stopper.stop(one, ticket.task, grace=grace, last=last, session=session)
             await self._parts.reaching.drop(handle)
             one.forget(ticket.task)
 

@@ -128,11 +128,16 @@ class Launcher:
             await self._folders.remove(account, launch.task)
             raise
         await report(Progress(code="submitted", sentence="It is in the queue."))
-        facts = {"image": shelf.folder if shelf else "", "architecture": picture.architecture, "image_id": picture.id}
+        facts: dict[str, object] = {
+            "image": shelf.folder if shelf else "",
+            "architecture": picture.architecture,
+            "image_id": picture.id,
+        }
         await self._note(account, launch, job, report=report, **facts)
 
-    async def _note(self, account: Account, launch: Launch, job: str, *, report: Report, **facts: str | None) -> None:
-        noted = {"id": job, "at": self._clock.now().timestamp(), **facts}
+    async def _note(self, account: Account, launch: Launch, job: str, *, report: Report, **facts: object) -> None:
+        last = launch.pre_stop.time.total_seconds() if launch.pre_stop else 0.0
+        noted = {"id": job, "at": self._clock.now().timestamp(), "pre_stop": last, **facts}
         await self._folders.note(account, launch.task, noted)
         self._board(account).doubt()
         await report(Progress(code="recorded", sentence="Its place in the queue was noted."))
@@ -224,10 +229,9 @@ class Launcher:
             sif=shelf.sif if shelf else None,
             insecure=self._is_insecure(launch),
             network=self._settings.network.value,
-            warn=self._settings.before_limit.total_seconds(),
+            warn=self._before_limit(launch).total_seconds(),
             kill_wait=self._kill_wait.total_seconds(),
             deadline=deadline,
-            pre_stop=launch.pre_stop.command if launch.pre_stop else (),
             folders=(scratch,) if scratch else (),
         )
 
@@ -254,8 +258,13 @@ class Launcher:
             path=settings.path,
             placement=placement,
             after=after,
-            clean_stop=settings.before_limit,
+            clean_stop=self._before_limit(launch),
         )
+
+    def _before_limit(self, launch: Launch) -> timedelta:
+        """Return how long before its time limit a task is asked to end: what its last command takes is added."""
+        before = self._settings.before_limit
+        return before + launch.pre_stop.time if before and launch.pre_stop else before
 
     async def _hand_in(self, account: Account, job: Job) -> str:
         """Hand a job in; where the answer got lost, look for it by its name."""

@@ -35,8 +35,6 @@ class Placing:
         Seconds; see `Manifest`.
     deadline
         When the scheduler ends it, in seconds since 1970, where that is known before.
-    pre_stop
-        A command that is run in the container before it is asked to end.
     storage
         Where Podman keeps what belongs to this task; None: below the task's folder on the node.
     folders
@@ -55,7 +53,6 @@ class Placing:
     warn: float = 0.0
     kill_wait: float = 30.0
     deadline: float | None = None
-    pre_stop: tuple[str, ...] = ()
     storage: Storage | None = None
     folders: tuple[str, ...] = ()
 
@@ -90,7 +87,8 @@ def manifest(launch: Launch, place: Placing) -> Manifest:
         warn=place.warn,
         deadline=place.deadline,
         kill_wait=place.kill_wait,
-        pre_stop=place.pre_stop,
+        pre_stop=launch.pre_stop.command if launch.pre_stop else (),
+        pre_stop_time=launch.pre_stop.time.total_seconds() if launch.pre_stop else 0.0,
         capabilities=launch.capabilities,
         storage=place.storage,
         folders=place.folders,

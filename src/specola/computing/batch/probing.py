@@ -27,6 +27,7 @@ ABILITIES = frozenset(
         Capability.PORTS,
         Capability.HOMES,
         Capability.ISOLATION,
+        Capability.SCRATCH,
         Capability.TELL,
     }
 )

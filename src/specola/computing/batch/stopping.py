@@ -31,9 +31,17 @@ class Stopper:
     clock: Clock
 
     async def stop(
-        self, asking: Asking, task: TaskId, *, grace: timedelta, session: Callable[[], Awaitable[Session | None]]
+        self,
+        asking: Asking,
+        task: TaskId,
+        *,
+        grace: timedelta,
+        last: timedelta,
+        session: Callable[[], Awaitable[Session | None]],
     ) -> None:
         """Ask a task to end, wait, then have the scheduler end it; return once it has ended.
+
+        Its last command has `last` before the grace begins.
 
         1. A job that waits is taken from the queue: there is nobody to ask.
         2. The agent is asked through its session where one can be had, else by a signal to the batch process alone.
@@ -48,7 +56,7 @@ class Stopper:
                 await self._cancel(asking, one, gently=False)
         if running:
             await self._ask(asking, running, grace=grace, session=session)
-            if await self._ended(asking, task, within=grace + CLEANING):
+            if await self._ended(asking, task, within=last + grace + CLEANING):
                 return
             for one in running:
                 await self._cancel(asking, one, gently=False)

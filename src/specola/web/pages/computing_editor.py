@@ -13,7 +13,7 @@ from specola.ports.connector import ShownKey
 from specola.services.definition.computings import read_computing
 from specola.web.forms import Filled, read_form
 from specola.web.look import look_of
-from specola.web.place_forms import begun, faults_of, to_form, to_text
+from specola.web.place_forms import arranged, begun, faults_of, to_form, to_text
 from specola.web.problems import status_of
 from specola.web.visitors import Visitor, Wiring
 
@@ -161,6 +161,6 @@ def _editor(request: Request, services: Services, actor: Actor, sheet: Sheet) ->
         editor=sheet,
         form=sheet.form,
         kind=kinds.title(kind),
-        settings=kinds.settings(kind) if sheet.form and kind in kinds.names() else (),
+        arrangement=arranged(kinds.settings(kind), sheet.form) if sheet.form and kind in kinds.names() else None,
         probe=sheet.probe,
     )

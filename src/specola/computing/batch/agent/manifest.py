@@ -99,7 +99,7 @@ class Manifest:
     kill_wait
         Seconds that the scheduler leaves between SIGTERM and SIGKILL: all has to be done by then.
     pre_stop
-        A command that is run in the container before it is asked to end.
+        A command that is run in the container before it is asked to end. It has `pre_stop_time` seconds of its own.
     capabilities
         The capabilities that its root has, where the runtime gives any.
     folders
@@ -125,6 +125,7 @@ class Manifest:
     deadline: float | None = None
     kill_wait: float = 30.0
     pre_stop: tuple[str, ...] = ()
+    pre_stop_time: float = 30.0
     capabilities: tuple[str, ...] = ()
     storage: Storage | None = None
     folders: tuple[str, ...] = ()

@@ -185,10 +185,9 @@ class Task:
 
     async def _force(self, container: Container) -> None:
         """Ask the task to end, and end it."""
-        end = time.monotonic() + self._grace
-        if self._within is not None:
-            end = min(end, self._within)
-        await self._pre_stop(end)
+        if self.manifest.pre_stop:
+            await self._pre_stop(self._limit(time.monotonic() + self.manifest.pre_stop_time))
+        end = self._limit(time.monotonic() + self._grace)
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.entry.process if self.entry else container.child.pid, signal.SIGTERM)
         while not container.child.exited.done() and time.monotonic() < self._limit(end):
