@@ -73,6 +73,7 @@ def unscheduled(message: str) -> dict[str, Any]:
         ({"phase": "Pending"}, Phase.CREATED, "starting"),
         (ended("Completed", 0), Phase.ENDED, ""),
         (ended("Error", 3), Phase.ENDED, ""),
+        (ended("Error", 137), Phase.ENDED, ""),
         (ended("OOMKilled", 137), Phase.ENDED, "out_of_memory"),
         (ended("StartError", 128, 'exec: "x": executable file not found in $PATH'), Phase.ENDED, "command_unknown"),
         (ended("StartError", 128, "no space left"), Phase.ENDED, "runtime_failed"),
