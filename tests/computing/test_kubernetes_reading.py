@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from specola.computing.kinds import KINDS
+from specola.computing.kubernetes.api import Api
 from specola.computing.kubernetes.config import KubernetesSettings
 from specola.computing.kubernetes.kubeconfig import KubeconfigError, inside, read
 from specola.computing.kubernetes.logs import lines
@@ -71,6 +73,7 @@ def unscheduled(message: str) -> dict[str, Any]:
         ({"phase": "Pending"}, Phase.CREATED, "starting"),
         (ended("Completed", 0), Phase.ENDED, ""),
         (ended("Error", 3), Phase.ENDED, ""),
+        (ended("Error", 137), Phase.ENDED, ""),
         (ended("OOMKilled", 137), Phase.ENDED, "out_of_memory"),
         (ended("StartError", 128, 'exec: "x": executable file not found in $PATH'), Phase.ENDED, "command_unknown"),
         (ended("StartError", 128, "no space left"), Phase.ENDED, "runtime_failed"),
@@ -274,6 +277,24 @@ def test_settings_keep_the_kubeconfig_secret_and_refuse_what_is_wrong() -> None:
     for wrong in ({"namespace": "No"}, {"kubeconfig": "a: b"}, {"home": {"folder": "../x"}}, {"unknown": 1}):
         with pytest.raises(ValueError, match=r"."):
             KubernetesSettings.model_validate(wrong)
+
+
+def test_person_may_not_lead_the_platform_to_itself() -> None:
+    own = KINDS["kubernetes"].own
+    assert own is not None
+    good = {"kubeconfig": KUBECONFIG, "local": False}
+    assert own(KubernetesSettings.model_validate(good)) == ""
+    for more in ({"local": True}, {"reach": "direct"}, {"kubeconfig": ""}, {"insecure_registries": ["127.0.0.1:5000"]}):
+        assert own(KubernetesSettings.model_validate(good | more))
+
+
+@pytest.mark.anyio
+async def test_server_on_this_host_is_not_asked_unless_it_may_be() -> None:
+    access = read(KUBECONFIG.replace("cluster.test", "127.0.0.1"))
+    api = Api(lambda: access, local=False)
+    with pytest.raises(KubeconfigError, match="on this machine"):
+        await api.get("/version")
+    await api.close()
 
 
 def test_role_of_the_page_is_what_is_asked_for() -> None:

@@ -13,7 +13,7 @@ from lab.kubernetes import Api
 from lab.place import Condition
 from tests.support.images import TEST_IMAGE
 from tests.support.kubernetes import Cluster, kubernetes_cluster  # noqa: F401 -- a fixture is found by its name
-from tests.support.lab import LAB, until
+from tests.support.lab import LAB, Traces, own_ground, until
 
 pytestmark = pytest.mark.containers
 
@@ -87,3 +87,20 @@ def test_it_is_mended_where_it_stands(kubernetes_cluster: Cluster, pod: dict[str
     assert again == kubernetes_cluster.lab
     assert again.administrator.ask("GET", f"{PODS}/lab-test")["metadata"]["uid"] == pod["metadata"]["uid"]
     assert again.place.machines == (NODE,)
+
+
+def test_it_comes_back_after_its_power_failed_and_leaves_nothing_when_removed(
+    kubernetes_cluster: Cluster,  # noqa: F811 -- only where it is built
+) -> None:
+    with own_ground() as ground:
+        before = kubernetes.up(ground)
+        assert before.server != kubernetes_cluster.lab.server
+        before.administrator.ask("POST", "/api/v1/namespaces", {"metadata": {"name": "kept"}})
+        before.node.halt()
+        assert kubernetes.status(ground).condition is Condition.BROKEN
+        again = kubernetes.up(ground)
+        assert again.administrator.ask("GET", "/api/v1/namespaces/kept")["metadata"]["name"] == "kept"
+        traces = Traces.of(again.place)
+        kubernetes.down(ground)
+        until("Its traces", lambda: not traces.left())
+        assert kubernetes.status(ground).condition is Condition.DOWN

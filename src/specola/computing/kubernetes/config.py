@@ -67,6 +67,8 @@ class KubernetesSettings(BaseModel):
     kubeconfig: SecretStr = Field(SecretStr(""), title="Kubeconfig", description="The text of the file.")
     kubeconfig_file: str = Field("", title="Kubeconfig's path", description="On the platform's own host.")
     context: str = Field("", title="Context", description="Empty: the kubeconfig's current one.")
+    local: bool = True
+    """Whether the API server may be on the platform's own host, or at an address that only its link knows."""
     namespace: str = Field("specola", title="Namespace", description="{person} stands for whose task it is.")
     reach: Reaching = Field(Reaching.INSIDE, title="Way to tasks")
     helper_image: str = Field("docker.io/library/busybox:1.36-musl", title="Helper image")
