@@ -1,5 +1,6 @@
 """Files of an account on a host, by SFTP: read whole, and written whole or not at all."""
 
+import asyncio
 import contextlib
 import errno
 import posixpath
@@ -17,6 +18,7 @@ from specola.hosts.pool import NotGrantedError, Pool
 __all__ = ["NoSftpError", "SftpFiles"]
 
 CLOSED = 0o700
+CLOSE_SECONDS = 5.0
 
 
 class NoSftpError(Exception):
@@ -90,7 +92,11 @@ class SftpFiles:
         finally:
             sftp.exit()
             try:
-                await sftp.wait_closed()
+                # A host that never says goodbye must not keep whoever asked, who may have given up already.
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await sftp.wait_closed()
+            except TimeoutError:
+                pass
             finally:
                 slot.release()
 

@@ -121,7 +121,9 @@ class Computings:
         definition = read_computing(text)
         async with self._store.read() as tx:
             draft = await self._draft(tx, actor, definition, name)
-        return await self._connector.probe_draft(draft.record.name, draft.record.kind, draft.settings)
+        record = draft.record
+        own = record.owner is not None
+        return await self._connector.probe_draft(record.name, record.kind, draft.settings, own=own)
 
     async def host_keys(self, actor: Actor, address: str, port: int) -> Sequence[ShownKey]:
         """Return the host keys of a machine that is to be registered, for a person to compare.
@@ -134,7 +136,7 @@ class Computings:
             No SSH server answers there, or the connector does not.
         """
         may(actor, Scope.COMPUTINGS)
-        return await self._connector.host_keys(address, port)
+        return await self._connector.host_keys(address, port, own=not actor.administers)
 
     # -- records ----------------------------------------------------------------------------------------------------
 

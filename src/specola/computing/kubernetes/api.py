@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import httpx
 
+from specola.addresses import is_here
 from specola.computing.kubernetes.errors import ApiError
 from specola.computing.kubernetes.kubeconfig import Access, KubeconfigError
 from specola.computing.registries import AddressRefusedError, Reach
@@ -235,9 +236,12 @@ class Api:
         host = url.host
         if not self._local:
             try:
-                host = (await Reach().vet(url))[0]
+                addresses = await Reach().vet(url)
             except AddressRefusedError as error:
                 raise KubeconfigError(f"its server is not asked, since {error}") from error
+            if any(map(is_here, addresses)):
+                raise KubeconfigError("its server is not asked, since it is on the platform's own machine")
+            host = addresses[0]
         where = f"[{host}]" if ":" in host else host
         return _Way(
             url=f"{url.scheme}://{where}:{port}{url.path.rstrip('/')}",
