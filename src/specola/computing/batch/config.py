@@ -124,7 +124,7 @@ class BatchSettings(BaseModel):
     partition: str = Field(
         "", title="Partition", description="Where tasks run that name none, and the platform's own small jobs."
     )
-    project: str = Field("", title="Account", description="What use is booked on where a task names nothing.")
+    project: str = Field("", title="Booked on", description="What use is booked on where a task names nothing.")
     time: Duration = Field(
         "",
         title="Time",
