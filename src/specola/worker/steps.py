@@ -224,7 +224,8 @@ class Steps:
                 await self._computing.stop(handle, grace=self._timing.grace)
                 if task.desired is not Desired.DELETED:
                     await self._keep_log(task.id, handle)
-                await self._computing.remove(handle)
+            # Also where somebody has removed the container by hand: its network and scratch may be left.
+            await self._computing.remove(handle)
         await self._record.change(task.id, lambda now: cleaned(now) if now.handle == handle else Verdict(task=now))
 
     async def _keep_log(self, task: TaskId, handle: Handle) -> None:
