@@ -29,8 +29,9 @@ format: ## Format the code
 	@$(VENV)/ruff format --quiet .
 	@$(VENV)/ruff check --fix --quiet .
 
-test: ## Run all tests, with real engines, SSH hosts, database and browser (TESTS=tests/gateway for some)
+test: ## Run all tests, with real engines, clusters, SSH hosts, database and browser (TESTS=tests/gateway for some)
 	@$(PYTHON) -m scripts.setup test
+	-@nice $(PYTHON) -m lab build kubernetes
 	@$(VENV)/python -m scripts.tests $(TESTS)
 
 test-lab: ## Run the tests of the lab, whose machines are built the first time
@@ -45,7 +46,7 @@ bench: ## Measure side by side with peers, and print one table
 	@$(PYTHON) -m scripts.setup test
 	@$(VENV)/python -m bench
 
-lab: ## Bring up SSH hosts, a Slurm cluster and a registry on this machine, and tell how they are used (needs root)
+lab: ## Bring up SSH hosts, a Slurm cluster, a Kubernetes cluster and a registry on this machine, and tell how they are used (needs root)
 	@$(PYTHON) -m lab up
 
 lab-down: ## End the lab, and remove all it had but what it keeps for the next time

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from lab import kubernetes, registry, slurm, sshhost
 from lab.ground import GROUND
+from lab.kubebuild import kubernetes as build_kubernetes
 from lab.place import Condition, Status, Tells
 from lab.root import debian, prepare
 from scripts.machine import FailedError, say
@@ -76,7 +77,10 @@ def main() -> int:
     try:
         if given.verb == "build":
             prepare()
-            debian()
+            if set(names) - {"kubernetes"}:
+                debian()
+            if "kubernetes" in names:
+                build_kubernetes()
         elif given.verb == "up":
             bring_up(names, ground)
         elif given.verb == "down":

@@ -9,7 +9,7 @@ from lab.machine import Machine
 from lab.root import CACHED, alone, is_in_use, mirror
 from scripts.machine import FailedError, run, say
 
-__all__ = ["kubernetes"]
+__all__ = ["is_built", "kubernetes"]
 
 SUITE = "bookworm"
 # The last Debian whose source package has the servers, and not only the client.
@@ -58,6 +58,11 @@ STEPS = (
 COMPILE_SECONDS = 2400.0
 
 
+def is_built() -> bool:
+    """Tell whether it is there already."""
+    return _root().exists()
+
+
 def kubernetes() -> Path:
     """Return the folder of that Debian, made first if it is not there or was made otherwise: six minutes of two cores.
 
@@ -66,7 +71,7 @@ def kubernetes() -> Path:
     FailedError
         Debian's packages cannot be had, or it cannot be compiled.
     """
-    root = CACHED / f"kubernetes-{_version()}"
+    root = _root()
     with alone("kubernetes-root"):
         if not root.exists():
             say(f"Making the Debian that the lab's Kubernetes runs, once, in {CACHED}: about eight minutes, 1 GB.")
@@ -81,6 +86,10 @@ def kubernetes() -> Path:
                 if earlier.is_dir() and earlier != root and not is_in_use(earlier):
                     shutil.rmtree(earlier)
     return root
+
+
+def _root() -> Path:
+    return CACHED / f"kubernetes-{_version()}"
 
 
 def _version() -> str:

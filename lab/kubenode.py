@@ -217,7 +217,7 @@ def volume(number: int) -> dict[str, Any]:
     return {
         "metadata": {"name": f"volume{number}"},
         "spec": {
-            "capacity": {"storage": "1Gi"},
+            "capacity": {"storage": "10Gi"},
             "accessModes": ["ReadWriteOnce", "ReadWriteMany"],
             "persistentVolumeReclaimPolicy": "Retain",
             "storageClassName": CLASS,

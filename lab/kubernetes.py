@@ -44,17 +44,22 @@ MANIFEST = ROOT / "docs/operator/kubernetes-role.json"
 READY_SECONDS = 90.0
 # What the kubelet reads of the kernel.
 DEVICES = {"kmsg": (1, 11)}
-# What begins once for a machine, in this order; what is signed is for the server alone.
-KEYS = """\
+# Made once for a machine: who signs, and what signs the tokens of accounts.
+AUTHORITY = """\
 set -eu
 cd {folder}
 openssl req -x509 -newkey rsa:2048 -nodes -days 365 -subj /CN=lab -keyout ca.key -out ca.crt \
     -addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign,cRLSign
-openssl req -newkey rsa:2048 -nodes -subj /CN=kube-apiserver -keyout tls.key -out tls.csr
-printf 'subjectAltName=DNS:localhost,DNS:kubernetes.default.svc,IP:127.0.0.1,IP:10.96.0.1,IP:{address}\n' >names
-openssl x509 -req -days 365 -in tls.csr -CA ca.crt -CAkey ca.key -CAcreateserial -extfile names -out tls.crt
 openssl genrsa -out sa.key 2048
 openssl rsa -in sa.key -pubout -out sa.pub
+"""
+# Made at each start, since it names an address that may be another one then.
+SERVER = """\
+set -eu
+cd {folder}
+openssl req -newkey rsa:2048 -nodes -subj /CN=kube-apiserver -keyout tls.key -out tls.csr
+printf 'subjectAltName=DNS:localhost,DNS:kubernetes.default.svc,IP:127.0.0.1,IP:10.96.0.1,IP:{address}\\n' >names
+openssl x509 -req -days 365 -in tls.csr -CA ca.crt -CAkey ca.key -CAcreateserial -extfile names -out tls.crt
 """
 
 
@@ -199,11 +204,12 @@ def _configure(machine: Machine, node: Node) -> None:
     for path, text in node.files():
         machine.put(path, text)
     if not machine.succeeds("test", "-e", f"{FOLDER}/sa.pub"):
-        machine.run("sh", "-c", KEYS.format(folder=FOLDER, address=node.address))
+        machine.run("sh", "-c", AUTHORITY.format(folder=FOLDER))
         token = secrets.token_hex(16)
         machine.put(f"{FOLDER}/tokens.csv", f"{token},admin,1,system:masters\n", mode="0600")
         local = kubeconfig(f"https://127.0.0.1:{PORT}", machine.run("cat", f"{FOLDER}/ca.crt"), token)
         machine.put(f"{FOLDER}/kubeconfig", local, mode="0600")
+    machine.run("sh", "-c", SERVER.format(folder=FOLDER, address=node.address))
     machine.run("mkdir", "--parents", *(f"{STORAGE}/{number}" for number in range(VOLUMES)))
     machine.run("sh", "-c", f"chmod 0777 {STORAGE}/*")
 

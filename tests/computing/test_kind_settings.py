@@ -151,6 +151,31 @@ def test_what_is_not_a_persons_to_decide_is_told(settings: dict[str, Any], own: 
     assert bool(told) == bool(own)
 
 
+HOST = {"address": "h", "identity": "key", "keys": ["ssh-ed25519 AAAA"]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "is_own"),
+    [
+        ("engine", {"host": HOST}, True),
+        ("engine", {}, False),
+        ("engine", {"url": "tcp://127.0.0.1:2375"}, False),
+        ("engine", {"host": HOST, "helper": "/etc/shadow"}, False),
+        ("engine", {"host": HOST, "file_server": "/etc/shadow"}, False),
+        ("engine", {"host": HOST, "insecure_registries": ["registry.test:5000"]}, False),
+        ("batch", {"host": HOST}, True),
+        ("batch", {"host": {**HOST, "identity": "certificate"}}, False),
+        ("batch", {"host": {**HOST, "identity": "shared", "account": "root"}}, False),
+    ],
+)
+def test_nobody_reaches_what_is_the_platforms_by_a_computing_of_their_own(
+    kind: str,
+    settings: dict[str, Any],
+    is_own: bool,  # noqa: FBT001 - what is expected
+) -> None:
+    assert (KnownKinds().check(kind, settings).own == "") is is_own
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_settings_of_each_kind_can_be_shown_and_begun_with(kind: str) -> None:
     known = KnownKinds()

@@ -1,13 +1,15 @@
 """The collection of computings, on each database."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import anyio
 import pytest
 
 from specola.clock import ManualClock
-from specola.domain.computing import Capability, Computing, ComputingState, Finding, Probe
+from specola.domain.computing import Audience, Capability, Computing, ComputingState, Finding, Intake, Probe
 from specola.domain.errors import MissingError
+from specola.domain.offer import Amounts, Offer
 from specola.storage.store import Store
 
 pytestmark = pytest.mark.anyio
@@ -46,6 +48,71 @@ async def test_a_computing_comes_back_as_it_was_written(store: Store, clock: Man
         assert [one.name for one in await tx.computings.all()] == ["here", "aaa"]
         with pytest.raises(MissingError):
             await tx.computings.get("c1")
+
+
+async def test_all_of_a_record_comes_back_and_its_secrets_apart_from_it(store: Store, here: Computing) -> None:
+    whole = replace(
+        here,
+        description="For much.",
+        owner="p1",
+        audience=Audience.GROUPS,
+        groups=("g1", "g2"),
+        intake=Intake.PAUSED,
+        order=7,
+        offer=Offer(maximum=Amounts(cpus=2.5, time=timedelta(hours=36)), options={"qos": ("a", "b"), "any": ()}),
+        secrets=("token", "login.password"),
+        revision="r2",
+    )
+    async with store.write() as tx:
+        await tx.computings.save(whole, sealed=b"\x00sealed")
+        with pytest.raises(ValueError, match="together with their names"):
+            await tx.computings.save(whole)
+    async with store.read() as tx:
+        assert await tx.computings.get("here") == whole
+        assert await tx.computings.known(["here", "there"]) == {"here": whole}
+        assert await tx.computings.sealed() == {"here": b"\x00sealed"}
+    async with store.write() as tx:
+        await tx.computings.save(here)
+    async with store.read() as tx:
+        assert await tx.computings.sealed() == {}
+
+
+async def test_intake_is_told_once_and_its_owner_with_it(store: Store, here: Computing) -> None:
+    before = await newest(store)
+    async with store.write() as tx:
+        await tx.computings.save(replace(here, owner="p1"))
+        await tx.computings.set_intake("here", Intake.STOPPED)
+    async with store.write() as tx:
+        await tx.computings.set_intake("here", Intake.STOPPED)
+        with pytest.raises(MissingError):
+            await tx.computings.set_intake("there", Intake.OPEN)
+    async with store.read() as tx:
+        assert [(one.topic, one.key, one.owner) for one in await tx.changes.after(before)] == [
+            ("computing", "here", "p1")
+        ]
+        assert (await tx.computings.get("here")).intake is Intake.STOPPED
+
+
+async def test_a_removed_one_takes_its_lease_and_orphans_along(
+    store: Store, clock: ManualClock, here: Computing
+) -> None:
+    async def lease() -> bool:
+        async with store.write() as tx:
+            until = clock.now() + timedelta(seconds=30)
+            return await tx.computings.lease("here", holder="w1", until=until, now=clock.now())
+
+    assert await lease()
+    async with store.write() as tx:
+        await tx.computings.save_orphans("here", {"t1": "h1"})
+        await tx.computings.remove("here")
+        await tx.computings.remove("there")
+    # A worker that has not noticed yet learns it from its lease.
+    assert not await lease()
+    async with store.write() as tx:
+        assert await tx.computings.leases() == {}
+        assert await tx.computings.orphans("here") == {}
+        await tx.computings.save(here)
+    assert await lease()
 
 
 async def test_its_state_is_told_only_when_it_changed(store: Store, clock: ManualClock, here: Computing) -> None:

@@ -162,6 +162,11 @@ async def test_a_place_is_tested_paused_and_opened(pages: Pages) -> None:
     assert (await ada.post("/computing/local/intake", data={"intake": "paused"})).status_code == 403
     assert (await admin.post("/computing/local/intake", data={"intake": "paused"})).status_code == 303
     assert "Open again" in text_of(await admin.get("/computing/local"))
+    computings, boss = pages.platform.services.computings, await pages.callers.actor("admin")
+    _ = await computings.add(boss, "computing: spare\nkind: memory\n")
+    options = await ada.get("/software/jupyterlab/start")
+    assert '<option value="local" disabled>This machine (takes no new tasks)</option>' in options.text
+    await computings.remove(boss, "spare")
     assert (await admin.post("/computing/local/intake", data={"intake": "open"})).status_code == 303
 
 

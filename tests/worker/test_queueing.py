@@ -138,7 +138,7 @@ async def test_an_hour_long_queue_becomes_reachable_when_it_starts(bench: Workbe
     assert ran is not None
     assert ran.begun == clock.now()
     assert ran.deadline == clock.now() + timedelta(hours=2)
-    assert ran.node == "n1"
+    assert (ran.node, ran.forecast) == ("n1", None)
     assert bench.world.starts == [record.id]
     assert (await bench.codes(record)).count("waiting_in_queue") == 1
 

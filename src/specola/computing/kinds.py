@@ -17,7 +17,7 @@ from specola.computing.engine import (
     EngineSettings,
     not_a_persons as not_a_persons_engine,
 )
-from specola.computing.kubernetes import KubernetesComputing, KubernetesSettings
+from specola.computing.kubernetes import KubernetesComputing, KubernetesSettings, Reaching
 from specola.computing.memory import MemoryComputing, World
 from specola.computing.memory.config import MemorySettings
 from specola.domain.errors import InvalidError
@@ -168,6 +168,10 @@ def _kubernetes_of_a_person(settings: KubernetesSettings) -> str:
         return "The kubeconfig has to be given itself: files and the account of the platform's host are not yours."
     if settings.file_server != KubernetesSettings().file_server:
         return "The server of files is chosen by an administrator."
+    if settings.local:
+        return "The cluster must not be on the platform's own host: set local to false."
+    if settings.reach is not Reaching.INSIDE:
+        return "Tasks of a cluster of your own are reached through its API alone."
     if settings.insecure_registries:
         return "Registries without TLS are named by an administrator."
     return ""
@@ -201,6 +205,7 @@ KUBERNETES = Kind(
             name="kubernetes",
             title="Kubernetes cluster",
             sentence="One pod for each task, with rights in one namespace.",
+            settings={"local": False},
             own=True,
         ),
     ),

@@ -44,7 +44,8 @@ def check_own(checked: CheckedSettings) -> None:
     """Make sure that a person may decide all that is said in a record of their own. Raises DeniedError."""
     if checked.own:
         raise DeniedError(
-            f"You cannot add this computing for yourself: {checked.own}.", hint="Ask an administrator to add it."
+            f"You cannot add this computing for yourself: {checked.own.rstrip('.')}.",
+            hint="Ask an administrator to add it.",
         )
 
 

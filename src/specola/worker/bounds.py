@@ -26,7 +26,7 @@ def bounded(
     """
     begun = begun_at(task, seen, at)
     deadline = seen.deadline or (begun + task.placement.time if task.placement.time else None)
-    after = replace(task, begun=begun, deadline=deadline, raw=seen.raw, node=seen.node)
+    after = replace(task, begun=begun, deadline=deadline, forecast=None, raw=seen.raw, node=seen.node)
     if deadline is None:
         return after, ()
     if task.deadline is not None and deadline > task.deadline:

@@ -76,7 +76,7 @@ def ground(request: pytest.FixtureRequest, node: Node, digests: dict[str, str]) 
         runtime=str(request.param),
         command=("sh", "-c", SERVES),
         environment={"COLOUR": "blue", "SECRET": "canary-environment"},
-        home=Mount("/home/ann/person", "/home/ann"),
+        home=Mount("/home/ann/person", "/home/person"),
         ports={"web": 8000, "echo": 9000},
         network="none",
         grace=5,

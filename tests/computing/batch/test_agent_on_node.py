@@ -71,14 +71,14 @@ async def test_interfaces_commands_files_and_logs(ground: Ground) -> None:
             await session.dial(81)
 
         done = await finish(await session.execute(shell_command("id -u; pwd; cat $SPECOLA_CREDENTIAL_FILE; exit 5")))
-        assert (done.code, done.output) == (5, b"5001\n/home/ann\ncanary-credential")
+        assert (done.code, done.output) == (5, b"5001\n/home/person\ncanary-credential")
         variables = (await finish(await session.execute(["env"], environment={"MORE": "a b"}))).output.decode()
-        assert {"COLOUR=blue", "PATH=/bin", "MORE=a b", "HOME=/home/ann"} <= set(variables.splitlines())
+        assert {"COLOUR=blue", "PATH=/bin", "MORE=a b", "HOME=/home/person"} <= set(variables.splitlines())
         assert (await finish(await session.execute(["no-such-command"]))).code == 127
 
         client = FileClient(await session.files())
         assert await client.begin() == 3
-        assert await client.real_path(".") == "/home/ann"
+        assert await client.real_path(".") == "/home/person"
         await client.write("kept", b"until tomorrow")
         assert (ground.node.home / "person/kept").read_bytes() == b"until tomorrow"
 
@@ -111,6 +111,14 @@ async def test_terminal_has_size_and_ends_with_its_stream(ground: Ground) -> Non
             return not any("sleep 4711" in line for line in await ground.node.left())
 
         await until(is_gone)
+
+
+async def test_image_made_for_root_runs_as_root_in_appearance(ground: Ground) -> None:
+    async with ground.node.task(ground.agent, ground.wants("root", user="image")) as task, task.session() as session:
+        assert (await finish(await session.execute(shell_command("id -u; touch ~/made")))).output == b"0\n"
+        made = ground.node.home / "person/made"
+        assert made.stat().st_uid == ground.node.home.stat().st_uid
+        assert (await finish(await session.execute(shell_command("cat $SPECOLA_CREDENTIAL_FILE")))).code == 0
 
 
 async def test_hundred_connections_and_much_both_ways(ground: Ground) -> None:

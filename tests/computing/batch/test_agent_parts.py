@@ -15,11 +15,11 @@ from hypothesis import given, strategies as st
 
 from specola.computing.batch.agent.apptainer import argv
 from specola.computing.batch.agent.journal import Journal
-from specola.computing.batch.agent.manifest import Image, Manifest, Mount
+from specola.computing.batch.agent.manifest import Image, Manifest, Mount, Resources
 from specola.computing.batch.agent.network import listening
 from specola.computing.batch.agent.placed import Placed
 from specola.computing.batch.agent.places import Place, PlaceError, make, remove
-from specola.computing.batch.agent.runtime import Config, StartError
+from specola.computing.batch.agent.runtime import Config, StartError, environment_of
 from specola.computing.batch.parcel import AGENT, parcel
 from specola.computing.inside.fileserver import FileServer
 
@@ -82,6 +82,13 @@ def test_command_is_what_docker_makes_of_entry_point_and_command() -> None:
     assert image.argv(("other", "x")) == ("tini", "--", "other", "x")
     with pytest.raises(StartError):
         Config().argv(())
+
+
+def test_gpus_of_the_job_are_told_to_who_asked_for_some(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    asks = replace(MANIFEST, resources=Resources(gpus=1))
+    assert environment_of(asks, Config())["CUDA_VISIBLE_DEVICES"] == "1"
+    assert "CUDA_VISIBLE_DEVICES" not in environment_of(MANIFEST, Config())
 
 
 def test_no_secret_stands_in_the_arguments(tmp_path: Path) -> None:

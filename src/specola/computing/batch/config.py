@@ -117,8 +117,9 @@ class BatchSettings(BaseModel):
     way: WayChoice = Field(
         WayChoice.AUTO,
         title="Way to tasks",
-        description="forward: by SSH through the login node to the compute node; relay: by a step of the task's own job; "
-        "auto: forward where compute nodes let the owner of a job in, else relay.",
+        description="relay: by a step of the task's own job; forward: by SSH through the login node to the compute node, "
+        "which is quicker, but breaks off when another job of the account ends there; auto: relay, and forward where there "
+        "is no step to be had.",
     )
     partition: str = Field(
         "", title="Partition", description="Where tasks run that name none, and the platform's own small jobs."

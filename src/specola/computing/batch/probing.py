@@ -10,7 +10,7 @@ from specola.computing.batch.scheduling import Limits
 from specola.domain.computing import Capability, Finding, Probe
 from specola.domain.placement import GpuKind
 
-__all__ = ["Facts", "described"]
+__all__ = ["Facts", "described", "unseen"]
 
 OLDEST_PYTHON = (3, 9)
 SKEW = 5.0
@@ -97,6 +97,25 @@ def described(facts: Facts, settings: BatchSettings) -> Probe:
     )
 
 
+def unseen(settings: BatchSettings) -> Probe:
+    """Return what is told of a computing that nobody here has an account on yet: it can be asked nothing."""
+    finding = Finding(
+        code="no_account",
+        sentence="Nobody has linked an account there yet, so it could not be asked.",
+        hint="Link your own account there, then test again.",
+    )
+    return Probe(
+        product=settings.scheduler.value,
+        version="",
+        architectures=(),
+        cpus=0.0,
+        memory=0,
+        capabilities=ABILITIES,
+        findings=(finding,),
+        scheduler=settings.scheduler.value,
+    )
+
+
 def _first(runtimes: Mapping[str, str]) -> tuple[str, str]:
     return next(iter(runtimes.items()), ("host", ""))
 
@@ -145,8 +164,8 @@ def _findings(facts: Facts, settings: BatchSettings) -> Iterator[Finding]:
     if facts.forward is False:
         yield Finding(
             code="nodes_closed",
-            sentence="Compute nodes do not let the owner of a job in by SSH; tasks are reached by steps of their jobs.",
-            hint="That works as well. With pam_slurm_adopt on the nodes, connections are several times faster.",
+            sentence="Compute nodes do not let the owner of a job in by SSH; tasks are reached by steps of their jobs alone.",
+            hint="With pam_slurm_adopt on the nodes, tasks would be reached while the controller is away as well.",
         )
 
 

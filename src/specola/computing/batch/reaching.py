@@ -34,7 +34,9 @@ def ladder(settings: BatchSettings) -> Sequence[Way]:
         return (relay,)
     if settings.way is WayChoice.FORWARD:
         return (Forward(),)
-    return (Forward(), relay)
+    # A step ends with its own job. A connection by SSH is one for all tasks on a node, and pam_slurm_adopt has it end with
+    # the job that was the newest there when it was made: quicker, but another task's end may break it.
+    return (relay, Forward())
 
 
 class Reaching:

@@ -14,7 +14,7 @@ from specola.domain.errors import ComputingUnreachableError, SpecolaError
 
 __all__ = ["Sessions"]
 
-AGAIN_SECONDS = 600.0
+AGAIN_SECONDS = 60.0
 """For how long a way that failed is tried last."""
 PAUSE = 0.3
 

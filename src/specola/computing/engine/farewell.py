@@ -9,7 +9,7 @@ from datetime import timedelta
 import structlog
 
 from specola.computing.engine.commands import Commands
-from specola.computing.inside.paths import HELPER
+from specola.computing.inside.telling import TELLING_SECONDS, telling
 from specola.domain.computing import Handle
 from specola.domain.errors import LaunchError, TaskNotRunningError
 from specola.domain.software import PreStop
@@ -18,11 +18,6 @@ __all__ = ["PRE_STOP", "Farewell", "read_pre_stop", "write_pre_stop"]
 
 PRE_STOP = "org.specola.pre-stop"
 """The label that carries a release's last command, so that whoever stops the container knows it."""
-PATIENCE = 5.0
-# Each terminal is written to by a process of its own: one whose output is held (Ctrl-S) holds up no other.
-WRITE = (
-    'for one in /dev/pts/[0-9]*; do [ -w "$one" ] && printf "\\r\\n\\007[specola] %s\\r\\n" "$1" > "$one" & done; wait'
-)
 
 
 class Farewell:
@@ -35,8 +30,7 @@ class Farewell:
 
     async def tell(self, handle: Handle, text: str) -> None:
         """Write a line on every terminal in a container that its user may write to."""
-        line = "".join(one if one.isprintable() else " " for one in text)
-        await self._run(handle, [HELPER, "sh", "-c", WRITE, "tell", line], seconds=PATIENCE)
+        await self._run(handle, telling(text), seconds=TELLING_SECONDS)
 
     async def before_stop(self, handle: Handle, labels: Mapping[str, str]) -> None:
         """Run a release's last command, once; what it says and how it ends is its own affair."""

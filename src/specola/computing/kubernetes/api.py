@@ -6,13 +6,15 @@ import json
 import random
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 import httpx
 
 from specola.computing.kubernetes.errors import ApiError
-from specola.computing.kubernetes.kubeconfig import Access
+from specola.computing.kubernetes.kubeconfig import Access, KubeconfigError
+from specola.computing.registries import AddressRefusedError, Reach
 
 __all__ = ["Api", "Connection", "Query"]
 
@@ -26,11 +28,37 @@ TRIES, LONGEST = 5, 8.0
 BUSY = frozenset({429, 500, 502, 503, 504})
 
 
-class Api:
-    """One cluster's API. Connects when first asked; who asks is read again after a refusal, since it may be renewed."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Way:
+    """Where the server is asked: an address to connect to, whom the question is for, whom the certificate has to name."""
 
-    def __init__(self, access: Callable[[], Access]) -> None:
+    url: str
+    host: str
+    name: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What of it a question says."""
+        return {"Host": self.host}
+
+    @property
+    def extensions(self) -> dict[str, str]:
+        """What of it TLS has to know."""
+        return {"sni_hostname": self.name}
+
+
+class Api:
+    """One cluster's API. Connects when first asked; who asks is read again after a refusal, since it may be renewed.
+
+    Parameters
+    ----------
+    local
+        Whether the server may be on this host itself, or at an address that only its own link knows.
+    """
+
+    def __init__(self, access: Callable[[], Access], *, local: bool) -> None:
         self._read_access = access
+        self._local = local
         self._access: Access | None = None
         self._trust: ssl.SSLContext | None = None
         self._client: httpx.AsyncClient | None = None
@@ -91,7 +119,15 @@ class Api:
     async def stream(self, path: str, query: Query) -> AsyncIterator[AsyncIterator[bytes]]:
         """Ask for an answer that does not end by itself, and give its bytes as they come."""
         self.asked += 1
-        request = self._open().build_request("GET", path, params=list(query), headers=self._headers(), timeout=None)
+        way = await self._way()
+        request = self._open().build_request(
+            "GET",
+            way.url + path,
+            params=list(query),
+            headers=self._headers() | way.headers,
+            timeout=None,
+            extensions=way.extensions,
+        )
         answer = await self._open().send(request, stream=True)
         try:
             if answer.status_code >= 400:
@@ -111,21 +147,20 @@ class Api:
         """
         self.asked += 1
         headers = self._headers()
-        access = self._learn()
-        parts = urlsplit(access.server)
+        way = await self._way()
+        parts = urlsplit(way.url)
         secure = parts.scheme == "https"
-        name = access.server_name or parts.hostname if secure else None
         async with asyncio.timeout(CONNECT):
             reader, writer = await asyncio.open_connection(
                 parts.hostname,
-                parts.port or (443 if secure else 80),
+                parts.port,
                 ssl=self._trust if secure else None,
-                server_hostname=name,
+                server_hostname=way.name if secure else None,
                 limit=HEAD,
             )
         lines = [
             f"POST {parts.path}{quote(path)}?{urlencode(list(query))} HTTP/1.1",
-            f"Host: {parts.netloc}",
+            f"Host: {way.host}",
             "Connection: Upgrade",
             f"Upgrade: {protocol}",
             f"X-Stream-Protocol-Version: {version}",
@@ -136,7 +171,7 @@ class Api:
             writer.write("\r\n".join(lines).encode() + b"\r\n\r\n")
             await _check_switched(reader)
         except BaseException:
-            writer.close()
+            writer.transport.abort()
             raise
         return reader, writer
 
@@ -157,12 +192,20 @@ class Api:
         self, method: str, path: str, query: Query, body: Mapping[str, Any] | None, kind: str
     ) -> dict[str, Any]:
         self.asked += 1
-        headers = self._headers()
+        way = await self._way()
+        headers = self._headers() | way.headers
         content = None
         if body is not None:
             headers["Content-Type"] = f"application/{kind}"
             content = json.dumps(body)
-        answer = await self._open().request(method, path, params=list(query), content=content, headers=headers)
+        answer = await self._open().request(
+            method,
+            way.url + path,
+            params=list(query),
+            content=content,
+            headers=headers,
+            extensions=way.extensions,
+        )
         if answer.status_code == 401:
             self._forget()
         if answer.status_code >= 400:
@@ -184,16 +227,33 @@ class Api:
             self._access = access
         return self._access
 
+    async def _way(self) -> _Way:
+        """Return the way to the server: by its name, or to an address that was vetted."""
+        access = self._learn()
+        url = httpx.URL(access.server)
+        port = url.port or (443 if url.scheme == "https" else 80)
+        host = url.host
+        if not self._local:
+            try:
+                host = (await Reach().vet(url))[0]
+            except AddressRefusedError as error:
+                raise KubeconfigError(f"its server is not asked, since {error}") from error
+        where = f"[{host}]" if ":" in host else host
+        return _Way(
+            url=f"{url.scheme}://{where}:{port}{url.path.rstrip('/')}",
+            host=url.netloc.decode("ascii"),
+            name=access.server_name or url.host,
+        )
+
     def _forget(self) -> None:
         self._access = None
 
     def _open(self) -> httpx.AsyncClient:
-        access = self._learn()
+        self._learn()
         if self._client is None:
             limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
             timeout = httpx.Timeout(60.0, connect=CONNECT)
             self._client = httpx.AsyncClient(
-                base_url=access.server,
                 verify=self._trust if self._trust is not None else False,
                 limits=limits,
                 timeout=timeout,

@@ -7,14 +7,14 @@ from contextlib import AbstractAsyncContextManager
 from functools import partial
 
 from specola.computing.inside.announcing import announced, no_way
-from specola.computing.inside.guards import COMMAND, Guards, Process, Watched
+from specola.computing.inside.guards import COMMAND, Guard, Guards, Process, Watched
 from specola.computing.inside.paths import HELPER, RUNNER
 from specola.computing.kubernetes.api import Api
 from specola.computing.kubernetes.errors import ApiError, PodGoneError, asking
 from specola.computing.kubernetes.names import Place
 from specola.computing.kubernetes.session import Session, SessionStream
 from specola.domain.computing import Channel, Handle, Terminal, WindowSize
-from specola.domain.errors import ComputingUnreachableError, TaskNotRunningError
+from specola.domain.errors import ComputingUnreachableError, LaunchError, TaskNotRunningError
 
 __all__ = ["Command", "Commands"]
 
@@ -73,8 +73,10 @@ class Commands:
         argv = [HELPER, *(["env", *words, HELPER] if words else []), "sh", RUNNER, *size, *command]
         place = _place(handle)
         async with self._border():
-            guard = await self._guards.of(handle)
-            session = await Session.start(self._api, place, argv, terminal=terminal is not None)
+            guard = await self._guarded(handle)
+            session = await Session.start(
+                self._api, place, argv, terminal=terminal is not None, errors=terminal is None
+            )
             output = Output(session)
             try:
                 process = await output.announcement()
@@ -83,6 +85,15 @@ class Commands:
                 raise
             await guard.begin(process)
         return Command(session, output, Watched(guard, process), partial(self._lost, handle))
+
+    async def _guarded(self, handle: Handle) -> Guard:
+        """Return the guard of a task that runs; a cluster may hand a connection over before it finds that it does not."""
+        try:
+            return await self._guards.of(handle)
+        except LaunchError as error:
+            if await self._runs(handle):
+                raise
+            raise PodGoneError(handle) from error
 
     async def _lost(self, handle: Handle) -> int:
         """Return the exit code of a command whose connection broke: it ended with its task, or cannot be told."""

@@ -1,5 +1,6 @@
 """The verbs of a computing of kind `kubernetes`."""
 
+import asyncio
 import contextlib
 import math
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
@@ -12,6 +13,7 @@ from specola.computing.inside.files import FileSession
 from specola.computing.inside.fileserver import SERVER, FileServer
 from specola.computing.inside.paths import FILES, HELPER, LOADER
 from specola.computing.inside.tables import in_tables, open_ports
+from specola.computing.inside.telling import TELLING_SECONDS, telling
 from specola.computing.kubernetes.api import Api
 from specola.computing.kubernetes.commands import Commands
 from specola.computing.kubernetes.config import KubernetesSettings, Reaching
@@ -41,7 +43,7 @@ from specola.domain.computing import (
     Terminal,
     Usage,
 )
-from specola.domain.errors import ComputingUnreachableError
+from specola.domain.errors import ComputingUnreachableError, LaunchError, TaskNotRunningError
 from specola.domain.reference import ImageReference
 from specola.domain.task import TaskId
 from specola.ports.computing import NOTHING, Report, Running, Stream
@@ -57,7 +59,7 @@ class KubernetesComputing:
         self._settings = settings
         self._clock = clock
         self._names = Names(installation, settings.namespace)
-        self._api = Api(self._access)
+        self._api = Api(self._access, local=settings.local)
         self._registry = Registry(Reach(settings.insecure_registries))
         self._launcher = Launcher(api=self._api, names=self._names, settings=settings, registry=self._registry)
         self._stopper = Stopper(self._api, clock)
@@ -92,10 +94,24 @@ class KubernetesComputing:
     async def stop(self, handle: Handle, *, grace: timedelta) -> None:
         """Ask the task's first process to end, wait, then have the cluster end it."""
         if place := Place.of(handle):
-            # Of its own patience, the cluster has some more beside the grace.
-            seconds = self._settings.answer + math.ceil(grace.total_seconds()) + 2 * self._settings.grace
-            async with asking(self.name, seconds=seconds):
+            async with asking(self.name, seconds=self._settings.answer):
+                before = await self._stopper.last_command(place)
+            # The cluster has a grace of its own beside ours.
+            patience = self._settings.answer + 2 * self._settings.grace
+            async with asking(self.name, seconds=patience + before + math.ceil(grace.total_seconds())):
                 await self._stopper.stop(place, grace=grace)
+
+    async def tell(self, handle: Handle, text: str) -> None:
+        """Write a line on every terminal in the pod that its user may write to."""
+        with contextlib.suppress(TaskNotRunningError, LaunchError, TimeoutError):
+            running = await self._commands.start(handle, telling(text), terminal=None, environment={})
+            try:
+                async with asyncio.timeout(TELLING_SECONDS):
+                    await running.end()
+                    while (await running.read())[1]:
+                        pass
+            finally:
+                await running.close()
 
     async def remove(self, handle: Handle) -> None:
         """Remove the pod, and its secret with the credential."""

@@ -28,7 +28,7 @@ class Reaching(StrEnum):
 class HomeSettings(BaseModel):
     """Where people's homes are: a claim for each, or folders of one claim that is there."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     claim: str = Field("home-{person}", title="Claim")
     """The name of the claim, for each person or for all."""
@@ -52,7 +52,7 @@ class HomeSettings(BaseModel):
 class PartitionSettings(BaseModel):
     """A part of the cluster that tasks can be started in."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     node_selector: Mapping[str, str] = Field(default_factory=dict)
     tolerations: tuple[Mapping[str, Any], ...] = ()
@@ -62,11 +62,13 @@ class PartitionSettings(BaseModel):
 class KubernetesSettings(BaseModel):
     """How one cluster is reached, and what tasks get there."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
-    kubeconfig: SecretStr = Field(SecretStr(""), title="Kubeconfig", description="The file's text; kept sealed.")
+    kubeconfig: SecretStr = Field(SecretStr(""), title="Kubeconfig", description="The text of the file.")
     kubeconfig_file: str = Field("", title="Kubeconfig's path", description="On the platform's own host.")
     context: str = Field("", title="Context", description="Empty: the kubeconfig's current one.")
+    local: bool = True
+    """Whether the API server may be on the platform's own host, or at an address that only its link knows."""
     namespace: str = Field("specola", title="Namespace", description="{person} stands for whose task it is.")
     reach: Reaching = Field(Reaching.INSIDE, title="Way to tasks")
     helper_image: str = Field("docker.io/library/busybox:1.36-musl", title="Helper image")

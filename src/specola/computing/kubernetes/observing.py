@@ -102,6 +102,8 @@ def _end(over: Mapping[str, Any], status: Mapping[str, Any], pod: Mapping[str, A
         return EndReason.PREEMPTED, ""
     if word.startswith(("OutOf", "Unexpected")):
         return EndReason.REFUSED, f"The machine chosen for it had no room after all: {_line(message)}."
+    if over.get("exitCode") == FORCED and not _was_stopped(pod):
+        return "", "It was killed from outside; most often that is for using more memory than it was given."
     complaint = str(over.get("message") or "")
     if over.get("reason") in {"StartError", "ContainerCannotRun"}:
         if any(one in complaint for one in NO_PROGRAM):

@@ -38,6 +38,7 @@ CAPABILITIES = frozenset(
         Capability.LOGS,
         Capability.EXECUTE,
         Capability.TERMINAL,
+        Capability.TELL,
         Capability.USAGE,
         Capability.WATCH,
         Capability.IMAGES,

@@ -31,27 +31,34 @@ CHANNELS = {OUTPUT: Channel.OUTPUT, ERRORS: Channel.ERRORS}
 MOST = 65536
 # Well below what is between us and a node may wait for the next byte.
 KEEPALIVE = 30.0
-OPEN = 20.0
+OPEN, CLOSE = 20.0, 1.0
 GONE = ("container not found", "not running", "completed pod", "not created", "is not available", "CONTAINER_EXITED")
 
 
 class Session:
     """A command that runs in a pod. One reader at a time; what nobody reads holds the command up."""
 
-    def __init__(self, connection: Connection, *, terminal: bool) -> None:
+    def __init__(self, connection: Connection, *, terminal: bool, errors: bool) -> None:
         self._reader, self._writer = connection
         self.terminal = terminal
         self._frames = Reader()
         self._waiting: list[Frame] = []
-        self._open = {OUTPUT} if terminal else {OUTPUT, ERRORS}
+        self._open = {OUTPUT, ERRORS} if errors else {OUTPUT}
         self._status = b""
         self._told = False
         self._ended = False
         self._beating = asyncio.create_task(self._beat())
 
     @classmethod
-    async def start(cls, api: Api, place: Place, command: Sequence[str], *, terminal: bool = False) -> "Session":
+    async def start(
+        cls, api: Api, place: Place, command: Sequence[str], *, terminal: bool = False, errors: bool = False
+    ) -> "Session":
         """Start a command in a pod's task, as its user.
+
+        Parameters
+        ----------
+        errors
+            Whether its error output is wanted too, apart from the other; with a terminal there is one.
 
         Raises
         ------
@@ -61,7 +68,7 @@ class Session:
             The cluster refuses, or cannot.
         """
         wanted = [("container", CONTAINER), ("stdin", "true"), ("stdout", "true"), ("tty", str(terminal).lower())]
-        query: Query = [*wanted, ("stderr", str(not terminal).lower()), *(("command", one) for one in command)]
+        query: Query = [*wanted, ("stderr", str(errors).lower()), *(("command", one) for one in command)]
         try:
             async with asyncio.timeout(OPEN):
                 connection = await api.upgrade(f"{place.path}/exec", query, protocol=PROTOCOL, version=VERSION)
@@ -69,10 +76,10 @@ class Session:
             if error.is_missing or any(word in error.message for word in GONE):
                 raise PodGoneError(error.message) from error
             raise
-        session = cls(connection, terminal=terminal)
+        session = cls(connection, terminal=terminal, errors=errors)
         headers = Headers()
         kinds = {ERROR: "error", INPUT: "stdin", OUTPUT: "stdout"}
-        kinds |= {SIZE: "resize"} if terminal else {ERRORS: "stderr"}
+        kinds |= ({ERRORS: "stderr"} if errors else {}) | ({SIZE: "resize"} if terminal else {})
         session._writer.write(b"".join(headers.open(one, {"streamType": kind}) for one, kind in kinds.items()))
         return session
 
@@ -124,8 +131,11 @@ class Session:
         """Give the connection up; the command reads the end of its input."""
         self._beating.cancel()
         self._writer.close()
-        with contextlib.suppress(OSError):
-            await self._writer.wait_closed()
+        try:
+            async with asyncio.timeout(CLOSE):
+                await self._writer.wait_closed()
+        except (OSError, TimeoutError):
+            self._writer.transport.abort()
 
     async def _next(self) -> Frame | None:
         """Return the next frame that matters; None: nothing more comes."""
@@ -155,7 +165,10 @@ class Session:
 
 
 class SessionStream:
-    """A `Stream` over a command's input and output; what it complains of is dropped."""
+    """A `Stream` over a command's input and output.
+
+    The command has to keep its error output open: containerd ends its input as soon as either output ends.
+    """
 
     def __init__(self, session: Session) -> None:
         self._session = session

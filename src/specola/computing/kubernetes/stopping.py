@@ -55,6 +55,12 @@ class Stopper:
         await self._force(place)
         await self._ends(place, seconds=None)
 
+    async def last_command(self, place: Place) -> float:
+        """Return how many seconds a task's last command may take; 0: it has none, or is not there."""
+        pod = await self._pod(place)
+        before = read_pre_stop(((pod or {}).get("metadata") or {}).get("annotations", {}).get(PRE_STOP))
+        return before.time.total_seconds() if before is not None else 0.0
+
     async def remove(self, place: Place) -> None:
         """Remove a pod with its secret. One that still runs is marked as removed, since its node takes a while to end it."""
         pod = await self._pod(place)

@@ -7,7 +7,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["CREDENTIAL", "FOLDER", "HELPER", "TOLD", "Placed"]
+__all__ = ["CREDENTIAL", "FOLDER", "HELPER", "HOME", "TOLD", "Placed"]
 
 FOLDER = "/.specola"
 CREDENTIAL = f"{FOLDER}/credential"
@@ -15,6 +15,7 @@ HELPER = f"{FOLDER}/busybox"
 BEGIN, RUNNER = f"{FOLDER}/begin", f"{FOLDER}/run"
 FILES = f"{FOLDER}/files"
 TOLD = "told"
+HOME = "SPECOLA_HOME"
 PARTS = "placed/"
 MACHINE = slice(18, 20)
 

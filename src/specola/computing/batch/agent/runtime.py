@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,10 +11,13 @@ from typing import Any, Protocol
 from .children import Child
 from .manifest import Manifest
 from .network import Network
-from .placed import CREDENTIAL, Placed
+from .placed import CREDENTIAL, HOME, Placed
 from .places import MARK, Place
 
 __all__ = ["Config", "Container", "Runtime", "StartError", "environment_of", "lookup", "ours"]
+
+GPUS = ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
+"""The variables by which a scheduler says which GPUs of a node a job has."""
 
 
 class StartError(Exception):
@@ -89,21 +93,15 @@ def environment_of(manifest: Manifest, config: Config) -> dict[str, str]:
     home = {"HOME": manifest.home.target} if manifest.home else {}
     if manifest.user == "home" and manifest.owner:
         home |= {"USER": manifest.owner, "LOGNAME": manifest.owner}
-    return {**config.environment, **home, **manifest.environment, **own}
+    gpus = {name: os.environ[name] for name in GPUS if manifest.resources.gpus and name in os.environ}
+    found = {**config.environment, **home, **gpus, **manifest.environment, **own}
+    # Apptainer sets the home by itself, whatever it is told; the script that begins puts it right.
+    return {**found, HOME: found["HOME"]} if "HOME" in found else found
 
 
 def ours(environment: Mapping[str, str], place: Place) -> dict[str, str]:
     """Return the variables of a runtime's own process: ours of this node, without those of the job, and the task's mark."""
-    kept = (
-        "PATH",
-        "HOME",
-        "USER",
-        "LOGNAME",
-        "LANG",
-        "CUDA_VISIBLE_DEVICES",
-        "NVIDIA_VISIBLE_DEVICES",
-        "ROCR_VISIBLE_DEVICES",
-    )
+    kept = ("PATH", "HOME", "USER", "LOGNAME", "LANG", *GPUS)
     proxies = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
     own = {name: environment[name] for name in (*kept, *proxies) if name in environment}
     folders = {"XDG_RUNTIME_DIR": str(place.sockets), "TMPDIR": str(place.disk), MARK: str(place.sockets)}

@@ -34,6 +34,7 @@ PUTTING_AWAY = 2.0
 NEAR = 60.0
 PAUSE = 0.1
 STOPPED = 143
+FORCED = 137
 Started = tuple[Container, list["asyncio.Task[None]"]]
 SENTENCES = {
     "time_limit": "Its time was over.",
@@ -125,9 +126,10 @@ class Task:
         beginning = asyncio.ensure_future(self._begun(container, told, placed))
         try:
             await self._ends_or_is_to_stop(container)
-            if not container.child.exited.done():
-                await self._force(container)
+            forced = not container.child.exited.done() and await self._force(container)
             code = await container.child.exited
+            # What a runtime says of a container that was killed is its own.
+            code = FORCED if forced else code
         finally:
             beginning.cancel()
             os.close(told)
@@ -183,8 +185,8 @@ class Task:
         self.entry = Entry(process, container.network)
         self.status.change(phase=RUNNING, started=time.time(), image_id=container.config.id or self.manifest.image.id)
 
-    async def _force(self, container: Container) -> None:
-        """Ask the task to end, and end it."""
+    async def _force(self, container: Container) -> bool:
+        """Ask the task to end, and end it; tell whether it had to be killed."""
         if self.manifest.pre_stop:
             await self._pre_stop(self._limit(time.monotonic() + self.manifest.pre_stop_time))
         end = self._limit(time.monotonic() + self._grace)
@@ -192,8 +194,10 @@ class Task:
             os.kill(self.entry.process if self.entry else container.child.pid, signal.SIGTERM)
         while not container.child.exited.done() and time.monotonic() < self._limit(end):
             await asyncio.wait([container.child.exited], timeout=0.2)
-        if not container.child.exited.done():
-            await self._kill(container)
+        if container.child.exited.done():
+            return False
+        await self._kill(container)
+        return True
 
     async def _kill(self, container: Container) -> None:
         """Kill the container by its first process, so that the runtime can put its things away; if it does not, all of it."""

@@ -75,8 +75,8 @@ class Relay:
     """
 
     name = "relay"
-    seconds = 6.0
-    attempts = 4
+    seconds = 4.0
+    attempts = 2
 
     def __init__(self, *, launcher: Sequence[str] | None, python: str) -> None:
         self._launcher = launcher
