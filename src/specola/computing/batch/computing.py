@@ -82,6 +82,7 @@ class BatchComputing:
         )
         self._crowd = Crowd(name, clock=clock)
         self._watching: set[asyncio.Queue[Handle]] = set()
+        self._last: dict[Handle, Observation] = {}
 
     async def probe(self, budget: Budget) -> Probe:
         """Ask the scheduler what there is, and a compute node, by a small job once a day, what it is like."""
@@ -107,7 +108,10 @@ class BatchComputing:
         answers = await self._crowd.ask(groups, lambda account: self._observe(account, groups[account]))
         for account, answer in answers.items():
             for task, handle in groups[account].items():
-                seen[handle] = _unseen(answer) if isinstance(answer, ComputingUnreachableError) else answer[task]
+                if isinstance(answer, ComputingUnreachableError):
+                    seen[handle] = self._unseen(handle, answer)
+                else:
+                    seen[handle] = self._last[handle] = answer[task]
         return seen
 
     async def stop(self, handle: Handle, *, grace: timedelta) -> None:
@@ -140,6 +144,7 @@ class BatchComputing:
             await self._parts.stopper.end(one, ticket.task)
             await self._parts.folders.remove(one.account, ticket.task)
             one.forget(ticket.task)
+            self._last.pop(handle, None)
 
     async def discover(self) -> Mapping[TaskId, Handle]:
         """Find the tasks that have a folder, or a job that lives, in all accounts that can be asked."""
@@ -285,6 +290,11 @@ class BatchComputing:
         async with asking(self.name, seconds=self._settings.answer * 3):
             return await (await self._parts.asking(account)).observe(tasks)
 
+    def _unseen(self, handle: Handle, failure: ComputingUnreachableError) -> Observation:
+        """Say of a task whose account cannot be asked, while others can, what was said of it before."""
+        unknown = Observation(phase=Phase.CREATED, reason=failure.code, sentence=failure.sentence)
+        return self._last.get(handle, unknown)
+
     async def _discover(self, name: str) -> Mapping[TaskId, Handle]:
         async with asking(self.name, seconds=self._settings.answer * 2):
             one = await self._parts.asking(name)
@@ -338,11 +348,6 @@ class BatchComputing:
                         news.put_nowait(handle)
             before = now
             await asyncio.sleep(self._settings.question_interval)
-
-
-def _unseen(failure: ComputingUnreachableError) -> Observation:
-    """Say of a task whose account cannot be asked, while others can, that nothing is known of it now."""
-    return Observation(phase=Phase.CREATED, reason=failure.code, sentence=failure.sentence)
 
 
 def _known(answers: Mapping[Handle, AnswerT | None]) -> dict[Handle, AnswerT]:
