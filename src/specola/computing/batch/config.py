@@ -156,6 +156,11 @@ class BatchSettings(BaseModel):
     image_time: Duration = Field(
         "1h", title="Time for images", description="The time limit of the job that fetches an image."
     )
+    image_days: Annotated[int, Field(ge=0, le=3650)] = Field(
+        30,
+        title="Days of images",
+        description="For how many days a converted image is kept that no task uses; 0: until somebody removes it.",
+    )
     insecure_registries: RegistryNames = Field(
         (),
         title="Registries without TLS",

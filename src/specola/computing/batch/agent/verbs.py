@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from . import places
+from .aging import age
 from .image import fetch
 from .manifest import Manifest
 from .probe import probe
@@ -43,6 +44,8 @@ def _run(folder: Path) -> int:
     folder = folder.expanduser().resolve()
     manifest = Manifest.read((folder / "manifest.json").read_text(encoding="utf-8"))
     sweep(manifest.installation)
+    if manifest.image.sif and manifest.image.keep_days:
+        age(Path(manifest.image.sif).parent.parent, days=manifest.image.keep_days, tasks=folder.parent.parent.parent)
     place = places.make(places.name_of(manifest.installation, manifest.task), manifest.folders)
     guard(place.sockets)
     return asyncio.run(_serve(folder, manifest, place))
