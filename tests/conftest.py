@@ -1,15 +1,19 @@
 """What all tests share: the event loop, and databases."""
 
 import gc
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from xdist.scheduler import LoadGroupScheduling  # type: ignore[import-untyped]  # it has none
 
+from lab.kubebuild import is_built
 from lab.root import refusal
 from tests.support.databases import clock, database, empty_database, migrated_sqlite, postgres_server, store
 
 __all__ = ["anyio_backend", "clock", "database", "empty_database", "migrated_sqlite", "postgres_server", "store"]
+
+UNBUILT = "Kubernetes could not be built on this machine; “python3 -m lab build kubernetes” tells why."
 
 
 @pytest.fixture(scope="session")
@@ -24,20 +28,26 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what stands on the lab, with the reason, where this machine cannot have one."""
-    on_lab = [item for item in items if item.get_closest_marker("lab")]
-    why = refusal() if on_lab else ""
-    for item in on_lab if why else ():
-        item.add_marker(pytest.mark.skip(reason=why))
+    """Skip what stands on places that this machine cannot have, with the reason."""
+    for mark, why in excuses(items).items():
+        for item in items:
+            if why and item.get_closest_marker(mark):
+                item.add_marker(pytest.mark.skip(reason=why))
+
+
+def excuses(items: Sequence[pytest.Item]) -> dict[str, str]:
+    """Return why tests with a mark cannot run here; empty: they can."""
+    marks = {mark for mark in ("lab", "kubernetes") if any(item.get_closest_marker(mark) for item in items)}
+    return {mark: (refusal() or (UNBUILT if mark == "kubernetes" and not is_built() else "")) for mark in marks}
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Fail if a test was skipped that could have run: a lab that cannot be had is the only excuse."""
+    """Fail if a test was skipped that could have run: places that cannot be had are the only excuse."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if reporter is None or exitstatus != pytest.ExitCode.OK:
         return
-    excuse = f"Skipped: {refusal()}"
-    skipped = [report for report in reporter.stats.get("skipped", ()) if report.longrepr[2] != excuse]
+    excused = {f"Skipped: {why}" for why in (refusal(), "" if is_built() else UNBUILT) if why}
+    skipped = [report for report in reporter.stats.get("skipped", ()) if report.longrepr[2] not in excused]
     if skipped:
         reporter.write_line("A test that is skipped shows nothing; make it run, or remove it.", red=True)
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

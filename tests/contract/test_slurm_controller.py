@@ -16,7 +16,7 @@ from tests.support.batch import ACCOUNT, SlurmPlace
 from tests.support.lab import LAB
 from tests.support.places import HTTP, Reports, budget, until
 
-pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.containers]
+pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.containers, pytest.mark.lab]
 
 COUNTER = """#!/bin/sh
 echo "$0" >>"$HOME/asked"
