@@ -196,11 +196,18 @@ async def remote(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         yield one
 
 
-@pytest.fixture(params=[*ENGINES, *REMOTE])
-async def volumes(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[VolumePlace]:
+@pytest.fixture(params=[*ENGINES, *REMOTE, *BATCH])
+async def volumes(request: pytest.FixtureRequest, tmp_path: Path, anyio_backend: str) -> AsyncIterator[VolumePlace]:
     """Each kind of computing that has homes and scratch in turn."""
-    async with placed(request, tmp_path) as one:
-        yield one
+    async with AsyncExitStack() as stack:
+        if request.param in ENGINE_NAMES:
+            yield await stack.enter_async_context(placed(request, tmp_path))
+            return
+        one = await a_batch_place(request, request.param, tmp_path, stack)
+        try:
+            yield one
+        finally:
+            await one.close()
 
 
 @pytest.fixture

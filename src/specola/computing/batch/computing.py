@@ -76,6 +76,7 @@ class BatchComputing:
             changed=self._changed,
         )
         self._watching: set[asyncio.Queue[Handle]] = set()
+        self._last: dict[Handle, Observation] = {}
 
     async def probe(self, budget: Budget) -> Probe:
         """Ask the scheduler what there is, and a compute node, by a small job once a day, what it is like."""
@@ -105,7 +106,10 @@ class BatchComputing:
                 raise failure
         for group, answer in zip(groups.values(), answers, strict=True):
             for task, handle in group.items():
-                seen[handle] = self._unseen(answer) if isinstance(answer, BaseException) else answer[task]
+                if isinstance(answer, BaseException):
+                    seen[handle] = self._unseen(handle, answer)
+                else:
+                    seen[handle] = self._last[handle] = answer[task]
         return seen
 
     async def stop(self, handle: Handle, *, grace: timedelta) -> None:
@@ -139,13 +143,21 @@ class BatchComputing:
             await self._parts.stopper.end(one, ticket.task)
             await self._parts.folders.remove(one.account, ticket.task)
             one.forget(ticket.task)
+            self._last.pop(handle, None)
 
     async def discover(self) -> Mapping[TaskId, Handle]:
         """Find the tasks that have a folder, or a job that lives, in all accounts."""
         async with asking(self.name, seconds=self._settings.answer * 2):
             names = await self._accounts.names()
-            found = await asyncio.gather(*map(self._discover, names))
-        return {task: handle for some in found for task, handle in some.items()}
+            answers = await asyncio.gather(*map(self._discover, names), return_exceptions=True)
+        failures = [one for one in answers if isinstance(one, BaseException)]
+        for failure in failures:
+            # What is in an account that lets nobody in is found again once it does.
+            if len(failures) == len(answers) or not isinstance(failure, ComputingUnreachableError):
+                raise failure
+        return {
+            task: handle for some in answers if not isinstance(some, BaseException) for task, handle in some.items()
+        }
 
     async def dial(self, handle: Handle, port: int) -> Stream:
         """Connect to a port of the task's own loopback, through its agent."""
@@ -277,10 +289,11 @@ class BatchComputing:
         async with asking(self.name, seconds=self._settings.answer * 3):
             return await (await self._parts.asking(account)).observe(tasks)
 
-    def _unseen(self, failure: BaseException) -> Observation:
-        """Say of a task whose account cannot be asked, while others can, that nothing is known of it now."""
+    def _unseen(self, handle: Handle, failure: BaseException) -> Observation:
+        """Say of a task whose account cannot be asked, while others can, what was said of it before."""
         sentence = failure.sentence if isinstance(failure, SpecolaError) else str(failure)
-        return Observation(phase=Phase.CREATED, reason=ComputingUnreachableError.code, sentence=sentence)
+        unknown = Observation(phase=Phase.CREATED, reason=ComputingUnreachableError.code, sentence=sentence)
+        return self._last.get(handle, unknown)
 
     async def _discover(self, name: str) -> Mapping[TaskId, Handle]:
         one = await self._parts.asking(name)
