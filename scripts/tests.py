@@ -54,7 +54,9 @@ def prepare(argv: list[str]) -> None:
 def names(argv: list[str], folders: Sequence[str]) -> bool:
     """Tell whether a folder, or something in it, or a folder above it, is named."""
     paths = [Path(word.partition("::")[0]) for word in argv if word.startswith("tests")]
-    return any(path == one or path in one.parents or one in path.parents for path in paths for one in map(Path, folders))
+    return any(
+        path == one or path in one.parents or one in path.parents for path in paths for one in map(Path, folders)
+    )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What all tests share: the event loop, and databases."""
 
 import gc
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -53,14 +54,17 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
-# What shares an engine's demonstrations, what it builds, the places of the lab, or the one network outside. The library's own marks (`xdist_group`)
-# do not reach its scheduler with pytest 9.2.
+# What is done in one process, since it shares an engine's demonstrations, what it builds, the one network outside, or places of the lab of which
+# some tests end or freeze a program. The library's own marks (`xdist_group`) do not reach its scheduler with pytest 9.2.
+CLUSTERS = "tests/matrix/|tests/contract/(test_slurm_|test_batch_|test_computing_kubernetes|.*\\[.*(slurm-|kubernetes))"
 TOGETHER = (
+    CLUSTERS,
+    "tests/computing/batch/test_agent_on_node",
     "tests/e2e/",
     "tests/hosts/",
     "tests/lab/",
-    "tests/matrix/",
-    "tests/scripts/test_wheel.py",
+    "tests/signer/test_on_hosts",
+    "tests/scripts/test_wheel",
     "tests/contract/test_computing_hostile.py::test_task_reaches_the_world_but_not_the_clouds_metadata",
 )
 
@@ -69,7 +73,7 @@ class Together(LoadGroupScheduling):  # type: ignore[misc]  # the library has no
     """Gives tests that share something to one process, all else to whoever is free."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return next((place for place in TOGETHER if nodeid.startswith(place)), nodeid)
+        return next((group for group in TOGETHER if re.match(group, nodeid)), nodeid)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together | None:

@@ -80,7 +80,7 @@ def seconds_of(request: pytest.FixtureRequest) -> Iterator[Measured]:
     for item in request.session.items:
         given = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
         if {"row", "protocol"} <= set(given):
-            measured.setdefault(given["row"], {})[given["protocol"]] = None
+            measured.setdefault(str(given["row"]), {})[str(given["protocol"])] = None
     yield measured
     if page := os.environ.get("SPECOLA_MATRIX"):
         Table.of(measured).write(Path(page))
