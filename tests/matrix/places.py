@@ -27,6 +27,8 @@ __all__ = ["IMAGE", "PLACES", "Found", "Place", "Yard"]
 IMAGE = Image("protocols", Path(__file__).parents[1] / "images")
 ACCOUNT = "ann"
 IN_REGISTRY, HELPER = "specola-test/protocols:1", "specola-test/box:1"
+TASKS = 8
+"""How many run at the same time."""
 DOCKER_POOL = "10.214.128.0/17"
 # What of a batch task may be on a machine: its processes, its folders there, and its folder in the account's home.
 LEFT_OF_ACCOUNT = r"""
@@ -82,11 +84,12 @@ class Yard:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A computing that is ready: its name on the platform, the image's name there, and what tasks have left on it."""
+    """A computing that is ready: its name on the platform, the image's name there, what tasks have left on it, and CPUs for one of many."""
 
     name: str
     image: str
     left: Callable[[], Sequence[str]]
+    cpus: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +271,9 @@ async def on_kubernetes(yard: Yard) -> AsyncIterator[Found]:
             names = [one["metadata"]["name"] for items in listed for one in items]
             return [name for name in names if yard.platform.installation in name]
 
-        yield Found("kubernetes", f"{registry_name}/{IN_REGISTRY}", left)
+        # The node has those of this machine, and what it has promised to one pod it does not promise to another.
+        cpus = round(min(1.0, (os.cpu_count() or 1) * 0.8 / TASKS), 2)
+        yield Found("kubernetes", f"{registry_name}/{IN_REGISTRY}", left, cpus)
 
 
 PLACES: Mapping[str, Place] = {

@@ -75,10 +75,10 @@ async def started(platform: Installed, found: Found, row: str) -> AsyncIterator[
             }
             answer = await api.post("/software", json=definition)
             assert answer.status_code == httpx.codes.CREATED, answer.text
-    first = await start(platform, found.name, software(FIRST, row), within=FIRST_SECONDS)
+    first = await start(platform, found, software(FIRST, row), within=FIRST_SECONDS)
     await stop(platform, first.task["id"])
     tasks = {
-        name: asyncio.create_task(start(platform, found.name, software(name, row), within=SECONDS))
+        name: asyncio.create_task(start(platform, found, software(name, row), within=SECONDS))
         for name in PROTOCOLS
     }
     whole = Row(platform, found, first.seconds, tasks)
@@ -97,10 +97,10 @@ def software(protocol: str, row: str) -> str:
     return f"{protocol}-{row}"
 
 
-async def start(platform: Installed, computing: str, name: str, *, within: float) -> Ready:
+async def start(platform: Installed, found: Found, name: str, *, within: float) -> Ready:
     """Start a task by the API, and wait until all its interfaces answer."""
     began = time.monotonic()
-    asked = {"software": name, "computing": computing, "cpus": 1, "memory": "512MiB"}
+    asked = {"software": name, "computing": found.name, "cpus": found.cpus, "memory": "512MiB"}
     async with platform.api() as api:
         answer = await api.post("/tasks", json=asked, params={"wait": 60})
         assert answer.status_code == httpx.codes.CREATED, answer.text
