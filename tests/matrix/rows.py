@@ -78,8 +78,7 @@ async def started(platform: Installed, found: Found, row: str) -> AsyncIterator[
     first = await start(platform, found, software(FIRST, row), within=FIRST_SECONDS)
     await stop(platform, first.task["id"])
     tasks = {
-        name: asyncio.create_task(start(platform, found, software(name, row), within=SECONDS))
-        for name in PROTOCOLS
+        name: asyncio.create_task(start(platform, found, software(name, row), within=SECONDS)) for name in PROTOCOLS
     }
     whole = Row(platform, found, first.seconds, tasks)
     try:
