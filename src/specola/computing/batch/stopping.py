@@ -16,8 +16,8 @@ from specola.domain.task import TaskId
 __all__ = ["Stopper"]
 
 FIRST, LAST = 0.2, 2.0
-CLEANING = timedelta(seconds=5)
-"""What the agent has beyond the grace to clean up and to say good-bye."""
+CLEANING = timedelta(seconds=30)
+"""What the agent has beyond the grace to clean up and to say good-bye: on a busy node, an image takes a while to remove."""
 FORCED = timedelta(seconds=60)
 """How long the scheduler may take to end what it was told to end."""
 
