@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
@@ -13,10 +14,12 @@ from typing import Any
 
 import httpx
 import pytest
+from playwright.async_api import expect
 
 from lab import kubernetes, registry, slurm, sshhost
 from lab.place import Place
 from lab.records import ACCOUNT, Records, authorise
+from tests.support.browser import chromium
 from tests.support.forwards import forwarded
 from tests.support.images import TEST_IMAGE
 from tests.support.installed import Installed, installed, until
@@ -68,9 +71,10 @@ class Stage:
         return answer.json() if answer.content else None
 
     async def add(self, record: Mapping[str, Any]) -> str:
-        """Add a computing; return its name."""
-        await self.ask("POST", "/computings", json=record)
+        """Add a computing, unless it was; return its name."""
         name: str = record["computing"]
+        if name not in [one["name"] for one in await self.ask("GET", "/computings")]:
+            await self.ask("POST", "/computings", json=record)
         return name
 
     async def is_reached(self, name: str) -> bool:
@@ -258,8 +262,8 @@ async def stage(anyio_backend: str, ground: Path) -> AsyncIterator[Stage]:
 
 
 @asynccontextmanager
-async def started(stage: Stage, computing: str, **more: Any) -> AsyncIterator[Task]:
-    """Have a task on a computing, and a forward to it, while the body runs; it need not run yet."""
+async def wished(stage: Stage, computing: str) -> AsyncIterator[str]:
+    """Have a task on a computing while the body runs, which it need not do yet; give its id."""
     definition = {
         "software": f"box-{computing}",
         "image": f"127.0.0.1:{stage.registry}/{BOX}",
@@ -271,10 +275,9 @@ async def started(stage: Stage, computing: str, **more: Any) -> AsyncIterator[Ta
         ],
     }
     await stage.ask("POST", "/software", json=definition)
-    told = await stage.ask("POST", "/tasks", json={"software": definition["software"], "computing": computing, **more})
+    told = await stage.ask("POST", "/tasks", json={"software": definition["software"], "computing": computing})
     try:
-        async with forwarded(stage.platform, told["id"], "echo") as port:
-            yield Task(stage, told["id"], port)
+        yield told["id"]
     finally:
         await stage.ask("POST", f"/tasks/{told['id']}/stop", params={"wait": 60})
         await stage.ask("DELETE", f"/software/{definition['software']}")
@@ -285,9 +288,45 @@ async def test_a_task_goes_on_whatever_breaks_on_the_way_to_it(stage: Stage, whe
     add, faults = PLACES[where]
     computing = await add(stage)
     await until(lambda: stage.is_reached(computing), seconds=60, pause=0.1, what=computing)
-    async with started(stage, computing) as waiting:
-        made = await until(waiting.answers, seconds=120, pause=0.1, what="a task that is reached")
-        task = Task(stage, waiting.id, waiting.port, made)
-        for name, breaks in faults:
+    async with wished(stage, computing) as name, forwarded(stage.platform, name, "echo") as port:
+        made = await until(Task(stage, name, port).answers, seconds=60, pause=0.1, what="a task that is reached")
+        task = Task(stage, name, port, made)
+        for what, breaks in faults:
             await breaks(stage, task, computing)
-            await task.is_the_same(name)
+            await task.is_the_same(what)
+
+
+@pytest.mark.browser
+async def test_a_task_that_was_held_in_the_queue_is_reached_without_being_asked_for_again(stage: Stage) -> None:
+    computing = await add_cluster(stage)
+    await until(lambda: stage.is_reached(computing), seconds=60, pause=0.1, what=computing)
+    _, link, _ = await stage.platform.command("admin", "link", "admin")
+    machine = login(stage.ground)
+
+    async def told(*words: str) -> str:
+        """Tell Slurm something, as its administrator."""
+        return str(await asyncio.to_thread(machine.run, *words)).strip()
+
+    await told("scontrol", "update", "partitionname=main", "state=down")
+    async with wished(stage, computing) as task, chromium(stage.platform.port) as browser:
+        reaching = asyncio.create_task(echoed(stage, task))
+        page = await browser.new_page()
+        await page.goto(link.strip())
+        await expect(page.get_by_role("heading", name="Start something")).to_be_visible(timeout=60_000)
+        await page.goto(f"http://web--{task}.localhost:{stage.platform.port}/made")
+        await expect(page.get_by_text("PENDING (PartitionDown)")).to_be_visible(timeout=30_000)
+        job = f"specola-{stage.platform.installation}-{task}"
+        number = await told("squeue", "--noheader", f"--name={job}", "--format=%i")
+        await told("scontrol", "hold", number)
+        await told("scontrol", "update", "partitionname=main", "state=up")
+        await expect(page.get_by_text("An administrator of the computing holds it back")).to_be_visible(timeout=60_000)
+        assert not reaching.done()
+        await told("scontrol", "release", number)
+        await expect(page.locator("body")).to_have_text(re.compile(r"^[0-9a-f-]{36}$"), timeout=60_000)
+        await asyncio.wait_for(reaching, 60)
+
+
+async def echoed(stage: Stage, task: str) -> None:
+    """Have a forward that waits as long as the task does, and then a connection through it."""
+    async with forwarded(stage.platform, task, "echo") as port:
+        await until(Task(stage, task, port).echoes, seconds=AGAIN, pause=0.1, what="an echo")
