@@ -46,6 +46,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 # What shares an engine's demonstrations, what it builds, the places of the lab, or the one network outside. The library's own marks (`xdist_group`)
 # do not reach its scheduler with pytest 9.2.
 TOGETHER = (
+    "tests/e2e/test_elsewhere.py",
     "tests/e2e/",
     "tests/hosts/",
     "tests/lab/",

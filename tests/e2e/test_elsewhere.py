@@ -37,8 +37,8 @@ BOX = "specola-test/box:1"
 WEB, ECHO = 8000, 9000
 # What it answers is made when it starts, so that one that was started anew answers something else.
 SERVE = (
-    "mkdir /tmp/www && cat /proc/sys/kernel/random/uuid >/tmp/www/made"
-    f" && (nc -ll -p {ECHO} -e cat & exec httpd -f -p {WEB} -h /tmp/www)"
+    "cd /tmp || cd /dev/shm; mkdir www && cat /proc/sys/kernel/random/uuid >www/made"
+    f" && (nc -ll -p {ECHO} -e cat & exec httpd -f -p {WEB} -h www)"
 )
 AGAIN = 10.0
 """Within how many seconds a task is reached again once the way is back."""
