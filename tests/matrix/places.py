@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lab import kubernetes, registry, slurm, sshhost
+from lab.place import Place as LabPlace
 from lab.records import ACCOUNT, Records, authorise
 from lab.registry import Registry
 from lab.sshhost import SshHosts
