@@ -12,7 +12,7 @@ from specola.domain.placement import Placement
 from tests.support.batch import ACCOUNT, BatchPlace, HostPlace, SlurmPlace
 from tests.support.places import Reports, budget, until
 
-pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.containers]
+pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.containers, pytest.mark.lab]
 
 SECOND = timedelta(seconds=1)
 # Every step that a launch reports; with an image that is not there yet, it is wanted in place of being ready. Without a

@@ -26,7 +26,7 @@ from tests.support.kubernetes import PERSON, Cluster, KubernetesPlace
 from tests.support.places import ECHO, HTTP, Reports, a_launch, budget, context, until
 from tests.support.sftp import FileClient
 
-pytestmark = [pytest.mark.anyio, pytest.mark.containers]
+pytestmark = [pytest.mark.anyio, pytest.mark.containers, pytest.mark.lab, pytest.mark.kubernetes]
 
 STEPS = ("image_ready", "home_ready", "created", "started")
 SECOND = timedelta(seconds=1)

@@ -18,7 +18,7 @@ from tests.support.batch import ACCOUNT, SlurmPlace
 from tests.support.lab import LAB, Login
 from tests.support.places import ECHO, HTTP, Reports, budget, until
 
-pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.containers]
+pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.containers, pytest.mark.lab]
 
 COUNTER = """#!/bin/sh
 echo "$0" >>"$HOME/{asked}"
