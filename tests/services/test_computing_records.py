@@ -165,6 +165,7 @@ async def test_a_group_uses_what_is_for_it(house: Installation) -> None:
         ("computing: box\nkind: memory\noffer:\n  maximum:\n    time: soon\n", "offer.maximum.time", 5),
         ("computing: box\nkind: memory\noffer:\n  maximum: {cpus: 1}\n  default: {cpus: 2}\n", "offer.default", 5),
         ("computing: box\nkind: memory\noffer:\n  options: {qos: normal}\n", "offer.options.qos", 4),
+        ("computing: box\nkind: memory\noffer:\n  mirrors: {quay.io: 'https://a'}\n", "offer.mirrors.quay.io", 4),
     ],
 )
 async def test_each_fault_comes_with_its_line(house: Installation, text: str, field: str, line: int) -> None:

@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import PurePosixPath
 from typing import Any
 
 from specola.clock import Clock
 from specola.computing.batch.accounts import Account
 from specola.computing.batch.board import Board
 from specola.computing.batch.folders import Folders
-from specola.computing.batch.images import Shelf, told_of
+from specola.computing.batch.images import Shelf, newest, told_of
 from specola.computing.batch.names import Names
 from specola.computing.batch.observing import Seen, chosen, judge
 from specola.computing.batch.scheduling import Entry, JobState, Scheduler
@@ -168,8 +169,16 @@ class Asking:
         sentences = dict(
             zip(set(wanted.values()), await asyncio.gather(*map(self._picture, set(wanted.values()))), strict=True)
         )
+        listed = await self.board.look() if wanted else {}
         for task, folder in wanted.items():
             one, sentence = seen[task], sentences[folder]
+            job = newest(listed.get(self._names.image_job(PurePosixPath(folder).name), ()))
+            if one.reason == WaitReason.DEPENDENCY and job is not None and job.state is JobState.WAITING:
+                # What keeps the image's own job waiting keeps the task.
+                seen[task] = replace(
+                    one, reason=job.reason, sentence=job.sentence, raw=job.raw, forecast=job.forecast or one.forecast
+                )
+                continue
             reason = WaitReason.IMAGE if one.reason == WaitReason.DEPENDENCY else one.reason
             seen[task] = replace(one, reason=reason, sentence=sentence or one.sentence)
             if task in self._final:
