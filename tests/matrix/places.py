@@ -84,12 +84,11 @@ class Yard:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A computing that is ready: its name on the platform, the image's name there, what tasks have left on it, and CPUs for one of many."""
+    """A computing that is ready: its name on the platform, the image's name there, and what tasks have left on it."""
 
     name: str
     image: str
     left: Callable[[], Sequence[str]]
-    cpus: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +260,8 @@ async def on_kubernetes(yard: Yard) -> AsyncIterator[Found]:
             "namespace": lab.namespace,
             "helper_image": f"{registry_name}/{HELPER}",
             "insecure_registries": [registry_name],
+            # The node has the CPUs of this machine, and what is set aside for one pod no other gets.
+            "cpu_share": round(min(1.0, (os.cpu_count() or 1) * 0.8 / TASKS), 2),
         }
         await yard.add({"computing": "kubernetes", "kind": "kubernetes", "settings": settings})
         await yard.answers("kubernetes")
@@ -271,9 +272,7 @@ async def on_kubernetes(yard: Yard) -> AsyncIterator[Found]:
             names = [one["metadata"]["name"] for items in listed for one in items]
             return [name for name in names if yard.platform.installation in name]
 
-        # The node has those of this machine, and what it has promised to one pod it does not promise to another.
-        cpus = round(min(1.0, (os.cpu_count() or 1) * 0.8 / TASKS), 2)
-        yield Found("kubernetes", f"{registry_name}/{IN_REGISTRY}", left, cpus)
+        yield Found("kubernetes", f"{registry_name}/{IN_REGISTRY}", left)
 
 
 PLACES: Mapping[str, Place] = {
