@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -62,8 +62,8 @@ class Row:
 
 
 @asynccontextmanager
-async def started(platform: Installed, found: Found, row: str) -> AsyncIterator[Row]:
-    """Have one task after another fetch the image, then all of a row run; in the end nothing of them may be left."""
+async def started(platform: Installed, found: Found, row: str, protocols: Sequence[str]) -> AsyncIterator[Row]:
+    """Have one task fetch the image, then one for each protocol run; in the end nothing of them may be left."""
     async with platform.api() as api:
         for name, protocol in PROTOCOLS.items():
             definition = {
