@@ -48,11 +48,11 @@ bench: ## Measure side by side with peers, and print one table
 	@$(PYTHON) -m scripts.setup test
 	@$(VENV)/python -m bench
 
-lab: ## Bring up SSH hosts, a Slurm cluster, a Kubernetes cluster and a registry on this machine, and tell how they are used (needs root)
-	@$(PYTHON) -m lab up
+lab: ## Bring up SSH hosts, a Slurm cluster, Kubernetes and a registry on this machine, and add them to the platform that runs (needs root)
+	@env $(SETTINGS) $(PYTHON) -m lab up --join
 
-lab-down: ## End the lab, and remove all it had but what it keeps for the next time
-	@$(PYTHON) -m lab down
+lab-down: ## End the lab, remove it from the platform, and remove all it had but what it keeps for the next time
+	@env $(SETTINGS) $(PYTHON) -m lab down --join
 
 wheel: ## Build the wheel, with pages, scripts and migrations in it, into dist/
 	@$(PYTHON) -m scripts.setup check

@@ -62,7 +62,7 @@ class KubernetesPlace(Place):
 
     # A cluster keeps one stream of what a task writes, and tells only administrators what its nodes have.
     keeps_outputs_apart = False
-    keeps_images = False
+    keeps_images = has_images = False
 
     def __init__(self, context: Context, cluster: Cluster, **settings: Any) -> None:
         self.cluster = cluster
