@@ -269,6 +269,8 @@ async def wished(stage: Stage, computing: str) -> AsyncIterator[str]:
         "image": f"127.0.0.1:{stage.registry}/{BOX}",
         "command": ["sh", "-c", SERVE],
         "resources": {"cpus": 0.5, "memory": "64MiB"},
+        "user": "home",
+        "home": "/home/person",
         "interfaces": [
             {"name": "web", "port": WEB, "protocol": "http"},
             {"name": "echo", "port": ECHO, "protocol": "tcp"},
