@@ -7,7 +7,7 @@ TESTS ?= tests
 SETTINGS := $(if $(PORT),SPECOLA_BIND=127.0.0.1:$(PORT)) $(if $(DATA),SPECOLA_DATA=$(abspath $(DATA)))
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup images check format test test-quick test-lab bench lab lab-down wheel pin clean
+.PHONY: help run setup images check format test test-quick test-lab matrix bench lab lab-down wheel pin clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,12 +31,14 @@ format: ## Format the code
 
 test: ## Run all tests, with real engines, clusters, SSH hosts, database and browser (TESTS=tests/gateway for some)
 	@$(PYTHON) -m scripts.setup test
-	-@nice $(PYTHON) -m lab build kubernetes
 	@$(VENV)/python -m scripts.tests $(TESTS)
+
+matrix: ## Use every protocol on every computing, and write what passed into the documentation
+	@$(PYTHON) -m scripts.setup test
+	@env SPECOLA_MATRIX=docs/user/matrix.md $(VENV)/python -m scripts.tests tests/matrix
 
 test-lab: ## Run the tests of the lab, whose machines are built the first time
 	@$(PYTHON) -m scripts.setup test
-	@$(PYTHON) -m lab build
 	@$(VENV)/python -m scripts.tests tests/lab
 
 test-quick: ## Run the tests that need no container engine, lab, database server or browser

@@ -1,9 +1,13 @@
 """What the adapter does for engines on other hosts, without one: transports over streams, clocks, numbers, routes."""
 
 import asyncio
+import io
+import tarfile
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from ipaddress import IPv4Network
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +15,10 @@ from specola.computing.engine.carrying import CarriedTransport
 from specola.computing.engine.config import EngineSettings, not_a_persons
 from specola.computing.engine.facts import Facts
 from specola.computing.engine.networks import routes_in
+from specola.computing.engine.placing import Parcel
 from specola.computing.engine.users import lowered
+from specola.computing.inside.fileserver import FileServer
+from specola.computing.inside.paths import CREDENTIAL, HELPER
 from specola.domain.computing import HomeMount
 from tests.support.places import a_launch
 
@@ -153,3 +160,20 @@ def test_settings_that_are_not_a_persons_are_named(settings: dict[str, object], 
 def test_person_may_add_an_engine_on_a_host_of_theirs() -> None:
     host = {"address": "host.test", "keys": ["ssh-ed25519 AAAA"], "identity": "key"}
     assert not not_a_persons(EngineSettings.model_validate({"host": host, "socket": "~/podman.sock"}))
+
+
+async def test_what_is_placed_is_whole_however_many_are_prepared_at_once_and_packed_the_same(tmp_path: Path) -> None:
+    helper = Path("/bin/busybox")
+    for pack in (False, True):
+        parcel = Parcel(helper=helper, files=FileServer(tmp_path / "none"))
+        archive = partial(parcel.archive, "secret", owner=1, group=2, machine="amd64", pack=pack)
+        made = await asyncio.gather(*(asyncio.to_thread(archive) for _ in range(8)))
+        names = {names_in(one) for one in made}
+        assert len(names) == 1
+        assert {HELPER.removeprefix("/"), CREDENTIAL.removeprefix("/")} <= set(names.pop())
+        assert HELPER.removeprefix("/") not in names_in(archive(machine="arm64"))
+
+
+def names_in(archive: io.BytesIO) -> tuple[str, ...]:
+    with tarfile.open(fileobj=archive) as tar:
+        return tuple(tar.getnames())

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lab import kubernetes, registry, slurm, sshhost
+from lab.place import Place as LabPlace
 from lab.records import ACCOUNT, Records, authorise
 from lab.registry import Registry
 from lab.sshhost import SshHosts
@@ -24,8 +25,15 @@ __all__ = ["IMAGE", "PLACES", "Found", "Place", "Yard"]
 
 IMAGE = Image("protocols", Path(__file__).parents[1] / "images")
 IN_REGISTRY, HELPER = "specola-test/protocols:1", "specola-test/box:1"
+TASKS = 8
+"""How many run at the same time."""
 DOCKER_POOL = "10.214.128.0/17"
-LEFT_OF_ACCOUNT = "pgrep --full --list-full 'agent.pyz run' || true; ls -d ~/.specola/*/tasks/* 2>/dev/null || true"
+# What of a batch task may be on a machine: its processes, its folders there, and its folder in the account's home.
+LEFT_OF_ACCOUNT = r"""
+ps -ww -u "$1" -o args= | grep -e '/agent[.]pyz run ' -e "specola[-]$2"
+ls -d /run/user/*/specola-"$2"-* /tmp/specola-"$2"-* /var/tmp/specola-"$2"-* /scratch/specola-"$2"-* ~/.specola/"$2"/tasks/* 2>/dev/null
+exit 0
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,19 +82,27 @@ class Yard:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A computing that is ready: its name on the platform, the image's name there, and what tasks have left on it."""
+    """A computing that is ready: its name on the platform, the image's name there, what tasks have left on it, and CPUs for one of many."""
 
     name: str
     image: str
     left: Callable[[], Sequence[str]]
+    cpus: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One row."""
+    """One row; `needs` are the marks of what this machine has to have for it."""
 
     title: str
     opened: Callable[[Yard], AbstractAsyncContextManager[Found]]
+    needs: Sequence[str] = ("lab",)
+
+
+def left_on(yard: Yard, place: LabPlace, machines: Sequence[str]) -> list[str]:
+    """Return what batch tasks have on machines of the lab."""
+    argv = ("sh", "-c", LEFT_OF_ACCOUNT, "left", ACCOUNT, yard.platform.installation)
+    return [line for name in machines for line in words(place.machine(name).run(*argv, user=ACCOUNT))]
 
 
 def words(text: str) -> list[str]:
@@ -123,7 +139,7 @@ async def docker_here(yard: Yard) -> AsyncIterator[Found]:
 def left_in(yard: Yard, argv: Sequence[str], environment: Mapping[str, str]) -> list[str]:
     """Return the containers of the platform that an engine has."""
     label = f"label=org.specola.installation={yard.platform.installation}"
-    words_of = [*argv, "--all", "--quiet", "--filter", label]
+    words_of = [*argv, "--all", "--format={{.Names}}", "--filter", label]
     told = subprocess.run(words_of, env={**os.environ, **environment}, check=True, capture_output=True, text=True)
     return told.stdout.split()
 
@@ -159,7 +175,7 @@ async def remote_engine(
 
     def left() -> list[str]:
         label = f"label=org.specola.installation={yard.platform.installation}"
-        argv = ["podman", f"--url=unix://{socket}", "ps", "--all", "--quiet", "--filter", label]
+        argv = ["podman", f"--url=unix://{socket}", "ps", "--all", "--format={{.Names}}", "--filter", label]
         return words(lab.place.machine(machine).run(*argv, user=ACCOUNT))
 
     yield Found(name, f"127.0.0.1:{images.port}/{IN_REGISTRY}", left)
@@ -171,7 +187,7 @@ async def host_without_engine(yard: Yard) -> AsyncIterator[Found]:
         sshhost.trust(await yard.authority(), LAB)
 
         def left() -> list[str]:
-            return words(lab.place.machine(lab.inner.name).run("sh", "-c", LEFT_OF_ACCOUNT, user=ACCOUNT))
+            return left_on(yard, lab.place, [lab.inner.name])
 
         async with batch(yard, Records(images.port).without_engine(lab), images, left) as found:
             yield found
@@ -188,7 +204,8 @@ def on_slurm(runtime: str) -> Callable[[Yard], AbstractAsyncContextManager[Found
 
             def left() -> list[str]:
                 login = lab.place.machine(lab.login.name)
-                return words(login.run("squeue", "--noheader", "--user", ACCOUNT, "--format=%j"))
+                jobs = words(login.run("squeue", "--noheader", "--user", ACCOUNT, "--format=%j"))
+                return [*jobs, *left_on(yard, lab.place, lab.place.machines)]
 
             async with batch(yard, record, images, left) as found:
                 yield found
@@ -216,19 +233,23 @@ async def on_kubernetes(yard: Yard) -> AsyncIterator[Found]:
         await yard.answers(record["computing"])
 
         def left() -> list[str]:
-            pods = lab.administrator.ask("GET", f"/api/v1/namespaces/{lab.namespace}/pods")["items"]
-            return [one["metadata"]["name"] for one in pods]
+            path = f"/api/v1/namespaces/{lab.namespace}"
+            listed = [lab.administrator.ask("GET", f"{path}/{kind}")["items"] for kind in ("pods", "secrets")]
+            names = [one["metadata"]["name"] for items in listed for one in items]
+            return [name for name in names if yard.platform.installation in name]
 
-        yield Found(record["computing"], f"127.0.0.1:{images.port}/{IN_REGISTRY}", left)
+        # The node has those of this machine, and what it has promised to one pod it does not promise to another.
+        cpus = round(min(1.0, (os.cpu_count() or 1) * 0.8 / TASKS), 2)
+        yield Found(record["computing"], f"127.0.0.1:{images.port}/{IN_REGISTRY}", left, cpus)
 
 
 PLACES: Mapping[str, Place] = {
-    "docker": Place("Docker", docker_here),
-    "podman": Place("Podman", podman_here),
+    "docker": Place("Docker", docker_here, needs=()),
+    "podman": Place("Podman", podman_here, needs=()),
     "ssh": Place("SSH host (Podman)", ssh_host),
     "jump": Place("SSH host behind a jump host (Podman without root)", jump_host),
     "no-engine": Place("Host without engine (Apptainer)", host_without_engine),
     "slurm-apptainer": Place("Slurm with Apptainer", on_slurm("apptainer")),
     "slurm-podman": Place("Slurm with Podman", on_slurm("podman")),
-    "kubernetes": Place("Kubernetes", on_kubernetes),
+    "kubernetes": Place("Kubernetes", on_kubernetes, needs=("lab", "kubernetes")),
 }

@@ -10,11 +10,13 @@ from specola.domain.errors import (
     DefinitionError,
     DeniedError,
     InvalidError,
+    LimitError,
     MissingError,
     NameTakenError,
 )
 from specola.domain.group import Group
 from specola.domain.task import Desired, TaskState, Wish
+from specola.services.computing_rights import MOST_OWN
 from specola.services.sealed import whole_settings
 from tests.support.services import Installation
 
@@ -113,6 +115,16 @@ async def test_a_person_adds_one_that_only_they_see(house: Installation) -> None
 async def test_a_person_adds_nothing_for_others(house: Installation, kind: str, audience: str) -> None:
     with pytest.raises(DeniedError):
         await house.computings.add(house.ada, f"computing: box\nkind: {kind}\n{audience}\n")
+
+
+async def test_a_person_adds_a_limited_number(house: Installation) -> None:
+    for number in range(MOST_OWN):
+        await house.computings.add(house.ada, f"computing: box{number}\nkind: memory\n")
+    with pytest.raises(LimitError, match="of your own"):
+        await house.computings.add(house.ada, "computing: further\nkind: memory\n")
+    await house.computings.remove(house.ada, "ada.box0")
+    assert (await house.computings.add(house.ada, "computing: further\nkind: memory\n")).name == "ada.further"
+    assert (await house.computings.add(house.bob, "computing: box\nkind: memory\n")).name == "bob.box"
 
 
 async def test_a_person_adds_no_engine_of_the_platform(house: Installation) -> None:

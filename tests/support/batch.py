@@ -3,6 +3,7 @@
 import asyncio
 import shlex
 import tempfile
+from abc import abstractmethod
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
@@ -13,22 +14,24 @@ from typing_extensions import override
 
 from lab import registry, slurm, sshhost
 from lab.keys import Host, Keys
+from lab.machine import Machine
 from lab.registry import Registry
 from lab.slurm import Slurm
 from lab.sshhost import SshHosts as SshLab
 from specola.computing.batch.names import Names, Ticket
 from specola.computing.kinds import Context, open_computing
-from specola.domain.computing import Handle, Launch, Phase
+from specola.domain.computing import Handle, Launch, Phase, shell_command
 from specola.hosts.config import HostSettings
 from specola.hosts.registered import RegisteredHosts
 from specola.ports.computing import Computing, Executes, Running
+from tests.support.commands import run
 from tests.support.hosts import authority_of, settings_of
 from tests.support.identities import LabIdentities
 from tests.support.images import ARM_IMAGE, TEST_IMAGE
-from tests.support.lab import Login, shared
-from tests.support.places import ECHO, HTTP, Place, Reports, a_launch, budget, until
+from tests.support.lab import Login, own_ground, shared
+from tests.support.places import ECHO, HTTP, Reports, VolumePlace, a_launch, budget, until
 
-__all__ = ["BatchPlace", "HostPlace", "SlurmPlace", "cluster", "host_without_engine", "images", "reaching"]
+__all__ = ["BatchPlace", "HostPlace", "SlurmPlace", "breakable", "cluster", "host_without_engine", "images", "reaching"]
 
 NAME, NOBODY = "cluster", "nobody"
 ACCOUNT = "ann"
@@ -55,14 +58,28 @@ def host_without_engine() -> Iterator[SshLab]:
 @contextmanager
 def images() -> Iterator[Registry]:
     """Have the lab's registry with the test images in it while the body runs."""
+    with shared("registry", up=_registry, down=registry.down) as place:
+        yield place
+
+
+@contextmanager
+def breakable() -> Iterator[tuple[Slurm, Registry]]:
+    """Have a cluster that nobody else uses, and a registry, while the body runs: it may break them."""
+    with own_ground() as ground:
+        try:
+            yield slurm.up(ground), _registry(ground)
+        finally:
+            registry.down(ground)
+
+
+def _registry(ground: Path) -> Registry:
     with tempfile.TemporaryDirectory() as folder:
         archives = {}
         for name, image in zip(WITHIN, (TEST_IMAGE, ARM_IMAGE), strict=True):
             archive = Path(folder) / f"{image.id[7:23]}.tar"
             archive.write_bytes(image.archive())
             archives[name] = archive
-        with shared("registry", up=lambda ground: registry.up(ground, archives), down=registry.down) as place:
-            yield place
+        return registry.up(ground, archives)
 
 
 @asynccontextmanager
@@ -83,10 +100,11 @@ async def reaching(
         hosts.close()
 
 
-class BatchPlace(Place):
+class BatchPlace(VolumePlace):
     """Tasks as jobs of one account; what a launch starts is waited for, since a job is only queued by then."""
 
     tells_addresses = False
+    has_images = False
 
     def __init__(
         self, context: Context, *, settings: Mapping[str, Any], login: Login, registry: Registry, runtime: str
@@ -97,6 +115,7 @@ class BatchPlace(Place):
             "answer": 20,
             "insecure_registries": [f"127.0.0.1:{registry.port}"],
             "clean_stop": "",
+            "home": f"~/homes-{context.installation}",
             **settings,
         }
         self.login = login
@@ -147,6 +166,34 @@ class BatchPlace(Place):
     @override
     def web(self) -> Launch:
         return self.shell(SERVE)
+
+    @override
+    def asleep(self) -> Launch:
+        return self.shell("exec sleep 1000")
+
+    @override
+    async def as_root(self, handle: Handle, script: str) -> str:
+        assert isinstance(self.computing, Executes)
+        done = await run(self.computing, handle, shell_command(script))
+        return done.output.decode()
+
+    @override
+    async def scratches(self) -> list[str]:
+        # The folders of a task on its node are one for its scratch and all else that is gone with it.
+        found = []
+        for machine in self.machines():
+            told = await asyncio.to_thread(machine.run, "find", "/scratch", "/var/tmp", "-maxdepth", "1")
+            found += [line for line in told.splitlines() if f"specola-{self.context.installation}-" in line]
+        return found
+
+    @abstractmethod
+    def machines(self) -> list[Machine]:
+        """Return the machines that tasks run on."""
+
+    @override
+    async def close(self) -> None:
+        await super().close()
+        await self.try_remote("rm", "-rf", f"homes-{self.context.installation}")
 
     @override
     def exits(self) -> Launch:
@@ -211,6 +258,19 @@ class SlurmPlace(BatchPlace):
         login = Login(lab.keys, ACCOUNT, lab.login.name)
         super().__init__(context, settings=settings, login=login, registry=registry, runtime=runtime)
 
+    @override
+    def machines(self) -> list[Machine]:
+        return [self.lab.place.machine(node.name) for node in self.lab.nodes]
+
+    @override
+    async def scratches(self) -> list[str]:
+        # What a killed agent has left is removed by the next one on its node: Slurm lets nobody else in there.
+        sweep = f"python3 $(ls -t .specola/agent/*/agent.pyz | head -n 1) sweep {self.context.installation}"
+        for node in self.lab.nodes:
+            step = ("srun", "--quiet", f"--nodelist={node.name}", "--mem=100M", "--time=2", "sh", "-c", sweep)
+            await self.remote(*step)
+        return await super().scratches()
+
     async def jobs(self, handle: Handle) -> list[str]:
         """Return the numbers of all jobs of a task, ended or not."""
         name = self.names.job(self.ticket(handle).task)
@@ -237,6 +297,10 @@ class HostPlace(BatchPlace):
         settings = {"host": shown, "scheduler": "none"}
         login = Login(lab.keys, ACCOUNT, lab.inner.name)
         super().__init__(context, settings=settings, login=login, registry=registry, runtime=runtime)
+
+    @override
+    def machines(self) -> list[Machine]:
+        return [self.lab.place.machine(self.lab.inner.name)]
 
     async def agents(self, handle: Handle) -> list[str]:
         """Return the numbers of the processes that look after a task."""

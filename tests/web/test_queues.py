@@ -55,7 +55,7 @@ async def test_the_options_show_what_the_computing_takes_with_its_most_and_its_u
     said = text_of(page)
     for words in ("at most 4", "at most 8 GiB", "at most 1d", "Empty: 2h", "day: 3 CPUs free now", "qos", "constraint"):
         assert words in said, words
-    for name in ("partition", "account", "time", "queue_options.qos"):
+    for name in ("partition", "project", "time", "queue_options.qos"):
         assert f'name="{name}"' in page.text
     assert 'name="gpus"' not in page.text
     assert "specola run cluster --cpus 2 --memory 1GiB" in page.text

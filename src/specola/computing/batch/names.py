@@ -19,7 +19,7 @@ MARK = "begun"
 """A link that the first job of a task makes as it starts; it names that job."""
 OUTPUT = "agent.out"
 AGENT = "agent.pyz"
-TASK = re.compile(r"[0-9a-z]+", re.ASCII)
+TASK = re.compile(r"[0-9a-z_]+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,9 @@
 import gzip
 import io
 import tarfile
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from specola.computing.inside.elf import made_for
@@ -29,6 +32,17 @@ def helper_machine(helper: Path) -> str:
         return made_for(file.read(HEAD))
 
 
+@dataclass(frozen=True, slots=True)
+class _Common:
+    """What is the same for every container: of which files it was made, for which architecture, as it is and compressed."""
+
+    stamps: tuple[Stamp, ...] = ()
+    parts: Mapping[str, Path] = field(default_factory=dict)
+    made_for: str = ""
+    tar: bytes = b""
+    packed: bytes = b""
+
+
 class Parcel:
     """Makes the tar that is unpacked into a container. What all containers get is read again only when it has changed.
 
@@ -43,11 +57,9 @@ class Parcel:
     def __init__(self, *, helper: Path, files: FileServer) -> None:
         self._helper = helper
         self._files = files
-        self._stamps: tuple[Stamp, ...] = ()
-        self._parts: dict[str, Path] = {}
-        self._common = b""
-        self._packed = b""
-        self._made_for = ""
+        self._common = _Common()
+        # Containers are prepared in threads, several at the same time.
+        self._lock = threading.Lock()
 
     def archive(
         self, credential: str, *, owner: int, group: int, machine: str, accounts: str | None = None, pack: bool = False
@@ -72,25 +84,30 @@ class Parcel:
             if accounts is not None:
                 _add(tar, ACCOUNTS, accounts.encode(), mode=0o644)
             end = tar.offset
-        own, common = buffer.getvalue()[:end], self._shared()
-        if machine != self._made_for:
-            common = b""
+        own, common = buffer.getvalue()[:end], self._shared(pack=pack)
+        if machine != common.made_for:
+            common = _Common()
         if not pack:
-            return io.BytesIO(own + common + END)
-        return io.BytesIO(gzip.compress(own) + (self._packed if common else b"") + gzip.compress(END))
+            return io.BytesIO(own + common.tar + END)
+        return io.BytesIO(gzip.compress(own) + common.packed + gzip.compress(END))
 
-    def _shared(self) -> bytes:
+    def _shared(self, *, pack: bool) -> _Common:
         """Return the entries that are the same for every container."""
-        stamps = tuple(map(_stamp, (self._helper, self._files.program, *self._parts.values())))
-        if stamps != self._stamps or not self._common:
-            self._parts = self._files.parts()
-            self._stamps = tuple(map(_stamp, (self._helper, self._files.program, *self._parts.values())))
-            self._common = self._pack()
-            self._packed = gzip.compress(self._common, LEVEL)
-            self._made_for = helper_machine(self._helper)
-        return self._common
+        with self._lock:
+            common = self._common
+            if self._stamps(common.parts) != common.stamps or not common.tar:
+                parts = self._files.parts()
+                machine = helper_machine(self._helper)
+                common = _Common(self._stamps(parts), parts, machine, self._made(parts))
+            if pack and not common.packed:
+                common = replace(common, packed=gzip.compress(common.tar, LEVEL))
+            self._common = common
+            return common
 
-    def _pack(self) -> bytes:
+    def _stamps(self, parts: Mapping[str, Path]) -> tuple[Stamp, ...]:
+        return tuple(map(_stamp, (self._helper, self._files.program, *parts.values())))
+
+    def _made(self, parts: Mapping[str, Path]) -> bytes:
         if not readable(self._helper):
             return b""
         buffer = io.BytesIO()
@@ -98,9 +115,9 @@ class Parcel:
             _add(tar, HELPER, self._helper.read_bytes(), mode=0o755)
             for path, script in SCRIPTS.items():
                 _add(tar, path, script.read_bytes(), mode=0o755)
-            if self._parts:
+            if parts:
                 _folder(tar, FILES)
-            for name, file in self._parts.items():
+            for name, file in parts.items():
                 _add(tar, f"{FILES}/{name}", file.read_bytes(), mode=0o755)
             end = tar.offset
         return buffer.getvalue()[:end]

@@ -80,9 +80,10 @@ def command_line(begin: str, form: Filled, offer: Offered | None, *, first: str)
     words = [begin]
     if offer is not None and offer.computing != first:
         words += ["--on", offer.computing]
-    for name in ("cpus", "memory", "time", "partition", "account"):
+    # The command line calls what use is booked on as schedulers do.
+    for name, option in (*((name, name) for name in ("cpus", "memory", "time", "partition")), ("project", "account")):
         if form[name].strip():
-            words += [f"--{name}", form[name].strip()]
+            words += [f"--{option}", form[name].strip()]
     if form["gpus"].strip() not in {"", "0"}:
         model = f"{form['gpu_model']}:" if form["gpu_model"] else ""
         words += ["--gpus", f"{model}{form['gpus'].strip()}"]

@@ -24,11 +24,16 @@ class Whereabouts:
 
 
 class Way(Protocol):
-    """One way to agents. `seconds` is how long one attempt may take, `attempts` how many are worth it."""
+    """One way to agents.
+
+    `seconds` is how long one attempt may take, `attempts` how many are worth it that took so long, and `tries` how many
+    that broke off before.
+    """
 
     name: str
     seconds: float
     attempts: int
+    tries: int
 
     async def open(self, where: Whereabouts) -> Stream:
         """Return a byte stream to the agent of a task; its first bytes are the agent's greeting."""
@@ -39,7 +44,7 @@ class Direct:
 
     name = "direct"
     seconds = 10.0
-    attempts = 1
+    attempts = tries = 1
 
     async def open(self, where: Whereabouts) -> Stream:
         """Connect to the agent's socket through the host's SSH server."""
@@ -47,11 +52,16 @@ class Direct:
 
 
 class Forward:
-    """The agent's socket on a compute node, by SSH through the login node, which the node allows the owner of a job."""
+    """The agent's socket on a compute node, by SSH through the login node, which the node allows the owner of a job.
+
+    Right after a job has ended, pam_slurm_adopt may still put a new connection into what is left of it, and that ends too:
+    so it is tried again for a few seconds.
+    """
 
     name = "forward"
     seconds = 8.0
     attempts = 1
+    tries = 10
 
     async def open(self, where: Whereabouts) -> Stream:
         """Connect to the agent's socket through the node's SSH server."""
@@ -76,7 +86,7 @@ class Relay:
 
     name = "relay"
     seconds = 4.0
-    attempts = 2
+    attempts = tries = 2
 
     def __init__(self, *, launcher: Sequence[str] | None, python: str) -> None:
         self._launcher = launcher
