@@ -281,8 +281,10 @@ async def wished(stage: Stage, computing: str) -> AsyncIterator[str]:
     try:
         yield told["id"]
     finally:
-        await stage.ask("POST", f"/tasks/{told['id']}/stop", params={"wait": 60})
-        await stage.ask("DELETE", f"/software/{definition['software']}")
+        # A platform that did not come back is told by whatever met it first.
+        with contextlib.suppress(httpx.TransportError):
+            await stage.ask("POST", f"/tasks/{told['id']}/stop", params={"wait": 60})
+            await stage.ask("DELETE", f"/software/{definition['software']}")
 
 
 @pytest.mark.parametrize(
