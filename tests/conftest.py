@@ -60,7 +60,7 @@ CLUSTERS = "tests/matrix/|tests/contract/(test_slurm_|test_batch_|test_computing
 TOGETHER = (
     CLUSTERS,
     "tests/computing/batch/test_agent_on_node",
-    "tests/e2e/test_elsewhere",
+    "tests/e2e/test_elsewhere.py",
     "tests/e2e/",
     "tests/hosts/",
     "tests/lab/",
