@@ -328,7 +328,7 @@ async def test_a_task_that_was_held_in_the_queue_is_reached_without_being_asked_
         await expect(page.get_by_text("An administrator of the computing holds it back")).to_be_visible(timeout=60_000)
         assert not reaching.done()
         await told("scontrol", "release", number)
-        await expect(page.locator("body")).to_have_text(re.compile(r"^[0-9a-f-]{36}$"), timeout=60_000)
+        await expect(page.locator("body")).to_have_text(re.compile(r"^\s*[0-9a-f-]{36}\s*$"), timeout=60_000)
         await asyncio.wait_for(reaching, 60)
 
 
