@@ -28,7 +28,7 @@ PATH = "/sum?a=1&b=2"
 PORT = 8000
 LIMIT = 0.4
 STEP = 0.005
-PATIENCE = 45.0
+PATIENCE = 90.0
 # As on the machines that let nobody raise limits; elsewhere they cost nothing.
 ULIMITS = [{"Name": "nofile", "Soft": 1024, "Hard": 4096}, {"Name": "nproc", "Soft": 4096, "Hard": 8192}]
 USUAL_ENGINES = ("/run/docker.sock", "/run/podman/podman.sock")
