@@ -35,7 +35,11 @@ test: ## Run all tests, with real engines, clusters, SSH hosts, database and bro
 
 matrix: ## Use every protocol on every computing, and write what passed into the documentation
 	@$(PYTHON) -m scripts.setup test
-	@env SPECOLA_MATRIX=docs/user/matrix.md $(VENV)/python -m scripts.tests tests/matrix
+	@env SPECOLA_MATRIX=docs/user/matrix.md $(VENV)/python -m scripts.tests --all tests/matrix
+
+test-all: ## Run those tests too that show on one more place what another shows already (an hour and more)
+	@$(PYTHON) -m scripts.setup test
+	@$(VENV)/python -m scripts.tests --all $(TESTS)
 
 test-lab: ## Run the tests of the lab, whose machines are built the first time
 	@$(PYTHON) -m scripts.setup test

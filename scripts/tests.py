@@ -20,12 +20,16 @@ ON_KUBERNETES = ("tests/contract", "tests/lab", "tests/matrix")
 # More than these is not chance.
 MOST = 4
 FAILED = 1
+ALL = "--all"
+"""Also runs what is marked `long`: what shows on one more place what is shown on another already."""
 RECORD = Path(".pytest_cache/v/cache/lastfailed")
 
 
 def main(argv: list[str]) -> int:
     """Run the tests that the arguments name; return pytest's exit code."""
-    run = [sys.executable, "-m", "pytest", *argv]
+    everything = ALL in argv
+    argv = [word for word in argv if word != ALL]
+    run = [sys.executable, "-m", "pytest", *argv, *([] if everything else ["-m", "not long"])]
     if LAB not in " ".join(argv):
         run.append(f"--ignore={LAB}")
     prepare(argv)

@@ -35,14 +35,19 @@ ENGINES = [
     pytest.param("docker", marks=pytest.mark.containers),
 ]
 ON_LAB = [pytest.mark.containers, pytest.mark.lab, pytest.mark.slow]
-BATCH = [pytest.param(name, marks=ON_LAB) for name in ("slurm-apptainer", "slurm-podman", "no-engine")]
+LONG = [*ON_LAB, pytest.mark.long]
+BATCH = [
+    pytest.param("slurm-apptainer", marks=ON_LAB),
+    pytest.param("slurm-podman", marks=LONG),
+    pytest.param("no-engine", marks=ON_LAB),
+]
 # Podman of root on a host that is reached directly; Podman without root on one that is reached through that one.
 REMOTE = [
     pytest.param("ssh", marks=ON_LAB),
-    pytest.param("jump", marks=ON_LAB),
+    pytest.param("jump", marks=LONG),
 ]
 # The same Podman without root, as everybody's own account.
-PEOPLE = [pytest.param("people", marks=ON_LAB)]
+PEOPLE = [pytest.param("people", marks=LONG)]
 # Two engines on one host have two pools.
 KUBERNETES = pytest.param("kubernetes", marks=[*ON_LAB, pytest.mark.kubernetes])
 ENGINE_NAMES = ("podman", "docker", "ssh", "jump", "people")

@@ -73,6 +73,28 @@ async def stage(anyio_backend: str, with_image: PrivateEngine) -> AsyncIterator[
         yield Stage(platform, context, ssh)
 
 
+# Each protocol once, and each computing; `make matrix` uses them all.
+SHORT = {
+    "docker": ("grpc",),
+    "podman": ("rest",),
+    "ssh": ("http", "desktop"),
+    "jump": ("ssh",),
+    "no-engine": ("postgres", "echo"),
+    "slurm-apptainer": ("http", "ssh"),
+    "slurm-podman": ("echo",),
+    "kubernetes": ("websocket", "desktop"),
+}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the cells that show on one more computing what others show already."""
+    for item in items:
+        given = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+        if {"row", "protocol"} <= set(given) and given["protocol"] not in SHORT[given["row"]]:
+            item.add_marker(pytest.mark.long)
+
+
 @pytest.fixture(scope="session")
 def seconds_of(request: pytest.FixtureRequest) -> Iterator[Measured]:
     """What each cell that is run has measured; in the end the page is written that `SPECOLA_MATRIX` names."""
