@@ -26,7 +26,7 @@ __all__ = ["ENROLMENT", "PATH", "call"]
 ENROLMENT = "enrolment"
 """The file of the task's secret, in its folder."""
 PATH = "/.specola/agents"
-FIRST, MOST, REFUSED = 0.25, 8.0, 60.0
+FIRST, MOST, REFUSED = 0.25, 4.0, 60.0
 """Seconds until it calls again: at first, in the end, and where the platform does not know the task (any more)."""
 PATIENCE = 20.0
 HEAD = 16384
