@@ -7,7 +7,7 @@ TESTS ?= tests
 SETTINGS := $(if $(PORT),SPECOLA_BIND=127.0.0.1:$(PORT)) $(if $(DATA),SPECOLA_DATA=$(abspath $(DATA)))
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup images check format test test-quick test-lab bench lab lab-down wheel pin clean
+.PHONY: help run setup images check format test test-quick test-lab matrix bench lab lab-down wheel pin clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,12 +31,14 @@ format: ## Format the code
 
 test: ## Run all tests, with real engines, clusters, SSH hosts, database and browser (TESTS=tests/gateway for some)
 	@$(PYTHON) -m scripts.setup test
-	-@nice $(PYTHON) -m lab build kubernetes
 	@$(VENV)/python -m scripts.tests $(TESTS)
+
+matrix: ## Use every protocol on every computing, and write what passed into the documentation
+	@$(PYTHON) -m scripts.setup test
+	@env SPECOLA_MATRIX=docs/user/matrix.md $(VENV)/python -m scripts.tests tests/matrix
 
 test-lab: ## Run the tests of the lab, whose machines are built the first time
 	@$(PYTHON) -m scripts.setup test
-	@$(PYTHON) -m lab build
 	@$(VENV)/python -m scripts.tests tests/lab
 
 test-quick: ## Run the tests that need no container engine, lab, database server or browser
@@ -46,11 +48,11 @@ bench: ## Measure side by side with peers, and print one table
 	@$(PYTHON) -m scripts.setup test
 	@$(VENV)/python -m bench
 
-lab: ## Bring up SSH hosts, a Slurm cluster, a Kubernetes cluster and a registry on this machine, and tell how they are used (needs root)
-	@$(PYTHON) -m lab up
+lab: ## Bring up SSH hosts, a Slurm cluster, Kubernetes and a registry on this machine, and add them to the platform that runs (needs root)
+	@env $(SETTINGS) $(PYTHON) -m lab up --join
 
-lab-down: ## End the lab, and remove all it had but what it keeps for the next time
-	@$(PYTHON) -m lab down
+lab-down: ## End the lab, remove it from the platform, and remove all it had but what it keeps for the next time
+	@env $(SETTINGS) $(PYTHON) -m lab down --join
 
 wheel: ## Build the wheel, with pages, scripts and migrations in it, into dist/
 	@$(PYTHON) -m scripts.setup check

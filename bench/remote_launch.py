@@ -104,8 +104,10 @@ def report(found: Found, steps: Steps) -> Iterator[str]:
     for code, taken in steps.taken.items():
         yield f"  until {code:24}{statistics.median(taken[1:]):8.3f}"
     yield f"{'first connection, s':32}{found.first:8.3f}"
-    yield Target("launch, more than here, s", there - here, MORE, at_least=False).line()
-    yield Target("further connections, s", statistics.median(found.further), CONNECTION, at_least=False).line()
+    yield Target("SSH host, launch, more than here, s", there - here, MORE, at_least=False).line()
+    yield Target(
+        "SSH host, further connections, s", statistics.median(found.further), CONNECTION, at_least=False
+    ).line()
 
 
 def main() -> None:

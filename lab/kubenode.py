@@ -1,15 +1,12 @@
 """What the lab's Kubernetes node is told: the configuration of its programs, and the objects that it begins with."""
 
 import base64
-import hashlib
-import io
-import json
-import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from lab.ground import REGISTRY_PORTS
+from lab.images import one_program
 from lab.machine import Service
 
 __all__ = [
@@ -291,26 +288,5 @@ current-context: lab
 
 
 def pause_image(program: bytes) -> bytes:
-    """Return the image of each pod's first container, which is one program, in the format of `docker save`."""
-    layer = _tar({"pause": program})
-    config = json.dumps(
-        {
-            "architecture": "amd64",
-            "os": "linux",
-            "config": {"Entrypoint": ["/pause"], "User": "65535:65535"},
-            "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}"]},
-        }
-    ).encode()
-    name = f"{hashlib.sha256(config).hexdigest()}.json"
-    manifest = [{"Config": name, "RepoTags": [PAUSE], "Layers": ["layer.tar"]}]
-    return _tar({"layer.tar": layer, name: config, "manifest.json": json.dumps(manifest).encode()})
-
-
-def _tar(files: Mapping[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT) as tar:
-        for name, data in files.items():
-            info = tarfile.TarInfo(name)
-            info.size, info.mode = len(data), 0o755
-            tar.addfile(info, io.BytesIO(data))
-    return buffer.getvalue()
+    """Return the image of each pod's first container, which is one program."""
+    return one_program("pause", program, PAUSE, user="65535:65535")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.ground import GROUND, lay, registry_port
+from lab.images import one_program
 from lab.place import Status, main
 from lab.processes import Process, spawn, wait_for
 from lab.root import CACHED, alone
@@ -16,10 +17,13 @@ from scripts.images import images
 from scripts.machine import FailedError, run, say
 from scripts.setup import Need, install, programs
 
-__all__ = ["Registry", "configuration", "copying", "down", "status", "up"]
+__all__ = ["HELPER", "Registry", "configuration", "copying", "down", "status", "up"]
 
 NAME = "registry"
 PROGRAM = "docker-registry"
+HELPER = "specola/box:1"
+"""An image with what looks into pods."""
+BUSYBOX = Path("/bin/busybox")
 ON_HOST = (Need((PROGRAM, "skopeo"), "serves and copies images", programs(PROGRAM, "skopeo")),)
 STORAGE = CACHED / "registry"
 START_SECONDS = 20.0
@@ -145,8 +149,15 @@ def _start(folder: Path, port: int) -> None:
 
 
 def _demonstrations() -> dict[str, Path]:
+    """Return the archives that there are, and one of an image with what looks into pods."""
     kept = [image for image in images() if image.archive.exists()]
-    return {image.reference.removeprefix("localhost/"): image.archive for image in kept}
+    found = {image.reference.removeprefix("localhost/"): image.archive for image in kept}
+    if BUSYBOX.exists():
+        archive, image = STORAGE / "box.tar", one_program("bin/busybox", BUSYBOX.read_bytes(), HELPER)
+        if not archive.exists() or archive.read_bytes() != image:
+            archive.write_bytes(image)
+        found[HELPER] = archive
+    return found
 
 
 def _have(name: str, archive: Path, port: int) -> str:

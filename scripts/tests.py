@@ -7,14 +7,16 @@ find. It does not stop a change that has nothing to do with it.
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from lab.root import refusal
 
 # What of the platform stands on the lab is tested with all else. The lab's own tests take minutes: `make test-lab` runs them.
 LAB = "tests/lab"
-ON_LAB = ("tests", "tests/hosts")
-"""Arguments with which tests of the lab's hosts run: what its machines are made of is made before, as that takes minutes once."""
+ON_LAB = ("tests/computing/batch", "tests/contract", "tests/hosts", "tests/lab", "tests/matrix", "tests/signer")
+"""Where tests stand on places of the lab: what its machines are made of is made before they run, as that takes minutes once."""
+ON_KUBERNETES = ("tests/contract", "tests/lab", "tests/matrix")
 # More than these is not chance.
 MOST = 4
 FAILED = 1
@@ -26,8 +28,7 @@ def main(argv: list[str]) -> int:
     run = [sys.executable, "-m", "pytest", *argv]
     if LAB not in " ".join(argv):
         run.append(f"--ignore={LAB}")
-    if any(word.rstrip("/") in ON_LAB for word in argv) and not refusal():
-        subprocess.check_call([sys.executable, "-m", "lab", "build"])
+    prepare(argv)
     RECORD.unlink(missing_ok=True)
     code = subprocess.call([*run, "--numprocesses", "2", "--dist", "loadgroup"])
     if code != FAILED:
@@ -37,6 +38,25 @@ def main(argv: list[str]) -> int:
         return code
     print("\nOnce more, alone; what passes now is flaky, and a fault to be found:", *failed, sep="\n  ", flush=True)
     return subprocess.call([*run, "--last-failed", "--last-failed-no-failures", "none", "-rA"])
+
+
+def prepare(argv: list[str]) -> None:
+    """Make what the lab's machines are made of, once for this machine, if tests that the arguments name stand on them."""
+    if refusal():
+        return
+    if names(argv, ON_LAB):
+        subprocess.check_call([sys.executable, "-m", "lab", "build", "sshhost"])
+    if names(argv, ON_KUBERNETES):
+        # Where it cannot be compiled, the tests that need it are left out, and say so.
+        subprocess.call(["nice", sys.executable, "-m", "lab", "build", "kubernetes"])
+
+
+def names(argv: list[str], folders: Sequence[str]) -> bool:
+    """Tell whether a folder, or something in it, or a folder above it, is named."""
+    paths = [Path(word.partition("::")[0]) for word in argv if word.startswith("tests")]
+    return any(
+        path == one or path in one.parents or one in path.parents for path in paths for one in map(Path, folders)
+    )
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ async def test_a_computing_tells_what_it_takes(ada: httpx.AsyncClient) -> None:
     assert offer["partition"] == "day"
     assert offer["most"] == {"cpus": 4, "memory": 8 * 1024**3, "gpus": 0, "time": "1d"}
     assert [one["name"] for one in offer["partitions"]] == ["day", "fat", "gpu"]
-    assert offer["accounts"] == ["astro", "students"]
+    assert offer["projects"] == ["astro", "students"]
     assert offer["queue_options"] == {"qos": ["short", "long"], "constraint": []}
     assert offer["queues"]
     assert offer["wait"] is None
@@ -56,7 +56,7 @@ async def test_a_task_tells_how_it_is_queued_why_it_waits_and_when_it_ends(
         "image": WEB,
         "time": "1-12:00:00",
         "partition": "gpu",
-        "account": "astro",
+        "project": "astro",
         "queue_options": {"qos": "long"},
         "gpus": 2,
         "gpu_model": "a100",
@@ -65,7 +65,7 @@ async def test_a_task_tells_how_it_is_queued_why_it_waits_and_when_it_ends(
     assert task["placement"] == {
         "time": "1d12h",
         "partition": "gpu",
-        "account": "astro",
+        "project": "astro",
         "queue_options": {"qos": "long"},
     }
     assert (task["resources"]["gpus"], task["resources"]["gpu_model"]) == (2, "a100")
@@ -92,7 +92,7 @@ async def test_a_task_tells_how_it_is_queued_why_it_waits_and_when_it_ends(
     ("wanted", "code", "field"),
     [
         ({"partition": "moon"}, "not_offered", "partition"),
-        ({"account": "biology"}, "not_offered", "account"),
+        ({"project": "biology"}, "not_offered", "project"),
         ({"queue_options": {"licence": "x"}}, "not_offered", "queue_options.licence"),
         ({"time": "30h"}, "limit", "time"),
         ({"cpus": 5}, "limit", "cpus"),

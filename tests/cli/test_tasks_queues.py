@@ -29,7 +29,7 @@ async def test_a_task_is_queued_as_asked_and_tells_why_it_waits_and_when_it_ends
     assert task["placement"] == {
         "time": "1h30m",
         "partition": "gpu",
-        "account": "students",
+        "project": "students",
         "queue_options": {"qos": "short"},
     }
     waited = await ada("run", WEB, "--name", "waited", *asked, *queue, "--wait", "3")
@@ -39,7 +39,7 @@ async def test_a_task_is_queued_as_asked_and_tells_why_it_waits_and_when_it_ends
     assert "in the queue" in shown
     assert "PENDING (Resources)" in shown
     assert "to start in 3 h, as the scheduler expects" in shown
-    assert "partition gpu, account students, time 1h30m, qos=short" in shown
+    assert "partition gpu, booked on students, time 1h30m, qos=short" in shown
     assert "in the queue" in (await ada("ls")).out
     handle = next(name for name, one in platform.world.containers.items() if one.launch.task == task["id"])
     deadline = datetime.now(UTC) + timedelta(hours=2, seconds=30)

@@ -136,6 +136,8 @@ async def test_what_is_not_ready_is_6_and_what_has_ended_is_5(ada: Program) -> N
     assert started.code == 0
     waiting = await ada("forward", "deaf", "web")
     assert (waiting.code, "is not ready" in waiting.err) == (6, True)
+    patient = await ada("forward", "deaf", "web", "--wait", "0.5")
+    assert (patient.code, "is not ready" in patient.err) == (6, True)
     await ada("stop", "deaf", "--wait", "30")
     ended = await ada("forward", "deaf", "web")
     assert (ended.code, "“deaf” is stopped." in ended.err) == (5, True)

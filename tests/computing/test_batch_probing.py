@@ -42,6 +42,11 @@ def test_good_cluster_is_told_without_findings() -> None:
     assert probe.findings == ()
 
 
+def test_a_task_may_have_what_its_overhead_leaves_of_a_node() -> None:
+    probe = described(Facts(limits=LIMITS, machine="amd64", node=NODE), settings(overhead="1GiB"))
+    assert probe.memory == probe.partitions[0].memory == 3 * 1024**3
+
+
 def test_what_is_missing_is_named_with_a_way_to_mend_it() -> None:
     poor = {**NODE, "runtimes": {}, "python": "3.6.8", "user_namespaces": False, "outward": None, "subuid": False}
     facts = Facts(

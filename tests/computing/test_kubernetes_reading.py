@@ -17,7 +17,7 @@ from specola.computing.kubernetes.logs import lines
 from specola.computing.kubernetes.looking import measured
 from specola.computing.kubernetes.names import STOPPED, Names, Place, label_of
 from specola.computing.kubernetes.observing import observed
-from specola.computing.kubernetes.pod import Plan, check, claim_body, pod_body, policy_body
+from specola.computing.kubernetes.pod import Plan, check, claim_body, pod_body, policy_body, secret_body
 from specola.computing.kubernetes.probing import RIGHTS, amount, amounts, version
 from specola.computing.kubernetes.spdy import DATA, PING, Headers, Reader, data, ping
 from specola.domain.computing import HomeMount, Launch, Phase
@@ -214,6 +214,20 @@ def test_pod_has_limits_time_and_read_only_homes() -> None:
 def test_credential_is_not_in_the_pod() -> None:
     launch = a_home_launch()
     assert launch.credential not in json.dumps(pod_body(launch, a_plan(), NAMES, KubernetesSettings()))
+
+
+def test_variable_with_the_credential_comes_from_the_secret() -> None:
+    launch = a_home_launch()
+    launch = replace(launch, environment={"COLOUR": "blue", "TOKEN": f"pass-{launch.credential}"})
+    body = pod_body(launch, a_plan(), NAMES, KubernetesSettings())
+    assert launch.credential not in json.dumps(body)
+    told = {one["name"]: one for one in body["spec"]["containers"][0]["env"]}
+    assert told["COLOUR"]["value"] == "blue"
+    wanted = told["TOKEN"]["valueFrom"]["secretKeyRef"]
+    place = NAMES.place(launch.task, launch.owner)
+    secret = secret_body(launch, place, NAMES, owner="uid")
+    assert secret["metadata"]["name"] == wanted["name"] == place.name
+    assert secret["stringData"][wanted["key"]] == f"pass-{launch.credential}"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What Slurm's tools print and complain of, as recorded from 22.05 and 24.11, and what it means."""
+"""What Slurm's tools print and complain of, as those of 24.11 do or as its manual says, and what it means."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -25,7 +25,7 @@ QUEUE = """\
 1|try-1|RUNNING|None|1795819412|1795819532|n1|1795819411
 4|try-4|COMPLETING|None|1795819412|1795819413|n1|1795819411
 """
-# sacct --parsable2 of 24.11, and two lines of 22.05, which has no reason "None" for ended jobs.
+# sacct --parsable2 of 24.11; the last two lines are made by hand, with an empty field for the reason.
 BOOKS = """\
 1|try-1|CANCELLED by 5001|0:0|1795819411|1795819412|1795819413|n1|None
 3|try-3|FAILED|3:0|1795819411|1795819412|1795819412|n1|None

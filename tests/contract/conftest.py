@@ -34,19 +34,17 @@ ENGINES = [
     pytest.param("podman", marks=pytest.mark.containers),
     pytest.param("docker", marks=pytest.mark.containers),
 ]
-BATCH = [
-    pytest.param(name, marks=[pytest.mark.containers, pytest.mark.slow])
-    for name in ("slurm-apptainer", "slurm-podman", "no-engine")
-]
+ON_LAB = [pytest.mark.containers, pytest.mark.lab, pytest.mark.slow]
+BATCH = [pytest.param(name, marks=ON_LAB) for name in ("slurm-apptainer", "slurm-podman", "no-engine")]
 # Podman of root on a host that is reached directly; Podman without root on one that is reached through that one.
 REMOTE = [
-    pytest.param("ssh", marks=[pytest.mark.containers, pytest.mark.slow]),
-    pytest.param("jump", marks=[pytest.mark.containers, pytest.mark.slow]),
+    pytest.param("ssh", marks=ON_LAB),
+    pytest.param("jump", marks=ON_LAB),
 ]
 # The same Podman without root, as everybody's own account.
-PEOPLE = [pytest.param("people", marks=[pytest.mark.containers, pytest.mark.slow])]
+PEOPLE = [pytest.param("people", marks=ON_LAB)]
 # Two engines on one host have two pools.
-KUBERNETES = pytest.param("kubernetes", marks=[pytest.mark.containers, pytest.mark.slow])
+KUBERNETES = pytest.param("kubernetes", marks=[*ON_LAB, pytest.mark.kubernetes])
 ENGINE_NAMES = ("podman", "docker", "ssh", "jump", "people")
 POOLS = {"podman": "10.214.0.0/17", "docker": "10.214.128.0/17"}
 
@@ -152,7 +150,7 @@ async def place(request: pytest.FixtureRequest, tmp_path: Path, anyio_backend: s
             await one.close()
 
 
-@pytest.fixture(params=["slurm-apptainer", "no-engine"])
+@pytest.fixture(params=[BATCH[0], BATCH[2]])
 async def batch_place(request: pytest.FixtureRequest, tmp_path: Path, anyio_backend: str) -> AsyncIterator[BatchPlace]:
     """A cluster and a host without a scheduler in turn."""
     async with AsyncExitStack() as stack:

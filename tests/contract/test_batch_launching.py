@@ -12,11 +12,13 @@ from specola.domain.placement import Placement
 from tests.support.batch import ACCOUNT, BatchPlace, HostPlace, SlurmPlace
 from tests.support.places import Reports, budget, until
 
-pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.containers]
+pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.containers, pytest.mark.lab]
 
 SECOND = timedelta(seconds=1)
-# Every step that a launch reports; with an image that is not there yet, it is wanted in place of being ready.
-STEPS = ("image_known", "prepared", "image_ready", "submitted", "recorded")
+# Every step that a launch reports; with an image that is not there yet, it is wanted in place of being ready. Without a
+# scheduler, images are fetched by the tasks themselves.
+STEPS = ("image_known", "prepared", "submitted", "recorded")
+CASES = [(place, step) for place in ("slurm-apptainer", "no-engine") for step in STEPS]
 
 
 async def cut_short(place: BatchPlace, launch: Launch, step: str) -> None:
@@ -35,12 +37,12 @@ async def ones(place: BatchPlace, handle: Handle) -> int:
     return len(told.splitlines())
 
 
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize(
+    ("batch_place", "step"), [*CASES, ("slurm-apptainer", "image_ready")], indirect=["batch_place"]
+)
 async def test_exactly_one_job_remains_wherever_a_launch_is_killed(batch_place: BatchPlace, step: str) -> None:
     place, launch = batch_place, batch_place.shell("exec sleep 1000")
     if step == "image_ready":
-        if isinstance(place, HostPlace):
-            return
         # It is there by the time of the test's own task.
         first = await place.launch(place.shell("exec sleep 1"))
         await place.computing.remove(first)
@@ -100,10 +102,8 @@ async def test_job_that_was_taken_without_being_noted_is_found_by_its_name(batch
     assert await ones(place, handle) == 1
 
 
-async def test_second_job_of_a_task_does_nothing(batch_place: BatchPlace) -> None:
-    place = batch_place
-    if not isinstance(place, SlurmPlace):
-        return
+async def test_second_job_of_a_task_does_nothing(slurm_place: SlurmPlace) -> None:
+    place = slurm_place
     launch = place.shell("echo once >>/tmp/times; exec sleep 1000")
     handle = await place.launch(launch)
     folder = f".specola/{place.context.installation}/tasks/{launch.task}"
@@ -127,10 +127,8 @@ async def test_second_job_of_a_task_does_nothing(batch_place: BatchPlace) -> Non
     assert await ones(place, handle) == 0
 
 
-async def test_refused_job_says_why_and_leaves_nothing(batch_place: BatchPlace) -> None:
-    place = batch_place
-    if not isinstance(place, SlurmPlace):
-        return
+async def test_refused_job_says_why_and_leaves_nothing(slurm_place: SlurmPlace) -> None:
+    place = slurm_place
     for placement, word in (
         (Placement(partition="nowhere"), "partition"),
         (Placement(project="nobody"), "account"),
@@ -143,10 +141,8 @@ async def test_refused_job_says_why_and_leaves_nothing(batch_place: BatchPlace) 
     assert await place.computing.discover() == {}
 
 
-async def test_waiting_task_tells_why_and_is_taken_from_the_queue(batch_place: BatchPlace) -> None:
-    place = batch_place
-    if not isinstance(place, SlurmPlace):
-        return
+async def test_waiting_task_tells_why_and_is_taken_from_the_queue(slurm_place: SlurmPlace) -> None:
+    place = slurm_place
     launch = place.web()
     wide = replace(launch, placement=Placement(options={"begin": "now+3600"}))
     handle = await place.computing.launch(wide, report=Reports(), budget=budget(120))

@@ -302,6 +302,7 @@ async def test_image_is_described_before_it_runs(place: Place) -> None:
     details = await place.computing.inspect_image(launch.reference, budget())
     assert (details.architecture, details.operating_system) == ("amd64", "linux")
     assert details.ports == (HTTP,)
+    assert details.cached or not place.has_images
     handle = await place.launch(launch)
     assert (await place.observe(handle)).image_id == details.id
     assert (await place.computing.inspect_image(launch.reference, budget())).cached is place.keeps_images

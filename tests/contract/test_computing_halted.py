@@ -19,7 +19,7 @@ from tests.support.lab import own_ground
 from tests.support.places import RemotePlace, context, until
 from tests.support.relay import Passage
 
-pytestmark = [pytest.mark.anyio, pytest.mark.containers, pytest.mark.slow]
+pytestmark = [pytest.mark.anyio, pytest.mark.containers, pytest.mark.lab, pytest.mark.slow]
 
 # A machine that is off answers nothing at all.
 SHORT = Patience(connect=2.0, enter=5.0, start=10.0, answer=1.0)

@@ -26,7 +26,7 @@ from tests.support.kubernetes import PERSON, Cluster, KubernetesPlace
 from tests.support.places import ECHO, HTTP, Reports, a_launch, budget, context, until
 from tests.support.sftp import FileClient
 
-pytestmark = [pytest.mark.anyio, pytest.mark.containers]
+pytestmark = [pytest.mark.anyio, pytest.mark.containers, pytest.mark.lab, pytest.mark.kubernetes]
 
 STEPS = ("image_ready", "home_ready", "created", "started")
 SECOND = timedelta(seconds=1)
@@ -381,7 +381,7 @@ async def is_away(place: KubernetesPlace, handle: str) -> bool:
 async def test_many_tasks_are_seen_with_one_question(place: KubernetesPlace, front: Front) -> None:
     # Nothing is run on the node: so many ask for GPUs that are not there.
     computing = behind(place, front)
-    wanted = [replace(place.shell("true"), resources=Resources(cpus=0.1, memory=MIB, gpus=5)) for _ in range(120)]
+    wanted = [replace(place.shell("true"), resources=Resources(cpus=0.1, memory=MIB, gpus=5)) for _ in range(200)]
     width = asyncio.Semaphore(8)
 
     async def one(launch: Launch) -> str:

@@ -1,6 +1,7 @@
 """Slurm in trouble: nothing that cannot be asked is ever said to have ended, and it is asked no more than agreed."""
 
 import asyncio
+import contextlib
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,14 +13,15 @@ import pytest
 from lab import slurm
 from specola.domain.computing import Phase
 from specola.domain.errors import ComputingUnreachableError, LaunchError
+from specola.domain.placement import Placement
 from tests.support.batch import ACCOUNT, SlurmPlace
-from tests.support.lab import LAB
-from tests.support.places import HTTP, Reports, budget, until
+from tests.support.lab import LAB, Login
+from tests.support.places import ECHO, HTTP, Reports, budget, until
 
-pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.containers]
+pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.containers, pytest.mark.lab]
 
 COUNTER = """#!/bin/sh
-echo "$0" >>"$HOME/asked"
+echo "$0" >>"$HOME/{asked}"
 exec /usr/bin/{name} "$@"
 """
 SPEECHLESS = """#!/bin/sh
@@ -128,25 +130,51 @@ async def test_sbatch_whose_answer_was_lost_hands_in_one_job(slurm_place: SlurmP
     assert len(await place.jobs(handle)) == 1
 
 
-async def test_many_tasks_cost_one_question_in_each_interval(slurm_place: SlurmPlace) -> None:
-    place = slurm_place
-    handle = await place.launch(place.web())
-    # Those that are gone are asked for as well, and cost no more.
-    handles = [handle, *(place.names.handle(ACCOUNT, place.context.clock.new_id()) for _ in range(199))]
-    async with instead(place, "squeue", COUNTER.format(name="squeue")) as folder:
-        place.settings |= {"path": [folder], "question_interval": 2.0}
-        counted = place.open()
-        await place.remote("rm", "-f", f"/home/{ACCOUNT}/asked")
-        loop = asyncio.get_running_loop()
-        end = loop.time() + 6.5
-        looks = 0
+async def test_200_live_tasks_cost_one_question_in_each_interval_and_account(slurm_place: SlurmPlace) -> None:
+    place, interval = slurm_place, 2.0
+    place.settings["host"] = {**place.settings["host"], "identity": "key", "account": ""}
+    people = ("ann", "ben")
+    logins = {name: Login(place.lab.keys, name, place.lab.login.name) for name in people}
+    waiting = {name: [place.context.clock.new_id() for _ in range(100)] for name in people}
+    handles = [place.names.handle(name, task) for name, tasks in waiting.items() for task in tasks]
+    counting, asked = f"/opt/counting-{place.context.installation}", f"asked-{place.context.installation}"
+    login = place.lab.place.machine(place.lab.login.name)
+    try:
+        await asyncio.gather(*(asyncio.to_thread(queue, place, logins[name], waiting[name]) for name in people))
+        for name in ("squeue", "sacct"):
+            login.put(f"{counting}/{name}", COUNTER.format(name=name, asked=asked), mode="0755")
+        place.settings |= {"path": [counting], "question_interval": interval}
+        counted, loop = place.open(), asyncio.get_running_loop()
+        end, looks = loop.time() + 3 * interval, 0
         while loop.time() < end:
             seen = await counted.observe(handles)
-            assert (len(seen), seen[handle].phase) == (200, Phase.RUNNING)
+            assert [one.phase for one in seen.values()] == [Phase.CREATED] * 200
             looks += 1
-        asked = (await place.remote("cat", f"/home/{ACCOUNT}/asked")).splitlines()
-    assert looks > 8
-    assert 3 <= len(asked) <= 4
+        told = [(await asyncio.to_thread(logins[name].run, f"cat {asked}")).split() for name in people]
+    finally:
+        await asyncio.gather(*(asyncio.to_thread(unqueue, place, logins[name]) for name in people))
+        await asyncio.to_thread(login.run, "rm", "-rf", counting)
+    assert looks > 6
+    for lines in told:
+        assert 2 <= len(lines) <= 4
+        assert set(lines) == {f"{counting}/squeue"}
+
+
+def queue(place: SlurmPlace, login: Login, tasks: list[str]) -> None:
+    """Have jobs in the queue as launches leave them: a hundred of those would take the test's time."""
+    folder = f".specola/{place.context.installation}/tasks"
+    script = (
+        f'for task in {" ".join(tasks)}; do mkdir -p "{folder}/$task";'
+        " job=$(sbatch --parsable --begin=now+3600 --mem=16M --output=/dev/null --wrap=true"
+        f' --job-name={place.names.job("$task")}) || exit 1; printf \'{{"id": "%s"}}\' "$job" >"{folder}/$task/job.json"; done'
+    )
+    login.run(script)
+
+
+def unqueue(place: SlurmPlace, login: Login) -> None:
+    """Take them all out again."""
+    folder = f".specola/{place.context.installation}"
+    login.run(f"scancel $(sed 's/[^0-9]//g; s/$/ /' {folder}/tasks/*/job.json); rm -rf {folder} asked-*")
 
 
 async def test_task_is_stopped_softly_and_says_how_it_ended(slurm_place: SlurmPlace) -> None:
@@ -204,6 +232,29 @@ async def test_each_way_leads_to_a_task_and_further_connections_are_quick(slurm_
     )
     numbered = [step for step in steps.split() if step.rpartition(".")[2].isdecimal()]
     assert len(numbered) == (1 if way == "relay" else 0)
+
+
+async def test_connection_to_a_node_that_ends_with_another_task_is_made_again(slurm_place: SlurmPlace) -> None:
+    place = slurm_place
+    there = Placement(options={"nodelist": "n2"})
+    handles = [await place.launch(replace(place.web(), placement=there)) for _ in range(2)]
+    place.settings["way"] = "forward"
+    computing = place.open()
+    streams = {(await place.jobs(handle))[0]: await computing.dial(handle, ECHO) for handle in handles}
+    # Both go over one connection, which pam_slurm_adopt has put into one of the two jobs.
+    groups = "for process in $(pgrep --full 'sshd-session: ann$'); do cat /proc/$process/cgroup; done"
+    told = await asyncio.to_thread(place.lab.place.machine("n2").run, "sh", "-c", groups)
+    (holds,) = {job for job in streams if f"/job_{job}/" in told}
+    (other,) = streams.keys() - {holds}
+    await place.remote("scancel", holds)
+    with contextlib.suppress(OSError):
+        async with asyncio.timeout(20):
+            assert await streams[other].read() == b""
+    left = handles[list(streams).index(other)]
+    stream = await computing.dial(left, ECHO)
+    await stream.write(b"again")
+    assert await stream.read() == b"again"
+    await stream.close()
 
 
 async def test_tasks_of_two_accounts_are_apart(slurm_place: SlurmPlace) -> None:

@@ -12,7 +12,7 @@ from tests.support.batch import SlurmPlace
 from tests.support.lab import Login
 from tests.support.places import ECHO, HTTP
 
-pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.containers]
+pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.containers, pytest.mark.lab]
 
 LISTENS = "0A"
 CANARY = "canary-7f3a"

@@ -15,8 +15,9 @@ import pytest
 
 from lab import sshhost
 from lab.place import RELAY
+from lab.records import reached
 from lab.sshhost import SshHosts
-from tests.matrix.places import Yard, reached
+from tests.matrix.places import Yard
 from tests.support.batch import WITHIN, host_without_engine, images
 from tests.support.installed import Installed, installed, until
 from tests.support.lab import LAB

@@ -57,7 +57,12 @@ async def test_streams_tell_of_computings_that_come_change_and_go(
             if line.get("snapshot"):
                 break
         _ = await computings.add(admin, "computing: far\nkind: memory\nsettings: {cpus: 2, token: sealed}\n")
-        assert await anext(told) == {"computing": "far", "kind": "memory", "settings": {"cpus": 2.0, "token": "sealed"}}
+        assert await anext(told) == {
+            "computing": "far",
+            "kind": "memory",
+            "settings": {"cpus": 2.0, "token": "sealed"},
+            "own": False,
+        }
         _ = await computings.change(admin, "far", "computing: far\nkind: memory\nsettings: {token: other}\n")
         async for line in told:
             if line.get("settings") == {"token": "other"}:
@@ -83,7 +88,7 @@ async def test_streams_begin_with_what_there_is_and_follow_it(platform: Platform
             if line.get("snapshot"):
                 break
             snapshot.append(line)
-        assert {"computing": "local", "kind": "memory", "settings": {}} in snapshot
+        assert {"computing": "local", "kind": "memory", "settings": {}, "own": False} in snapshot
         assert first.id in {line.get("task") for line in snapshot}
         second = await platform.started(eve)
         async for line in told:

@@ -15,7 +15,7 @@ from tests.support.images import TEST_IMAGE
 from tests.support.kubernetes import Cluster, kubernetes_cluster  # noqa: F401 -- a fixture is found by its name
 from tests.support.lab import LAB, Traces, own_ground, until
 
-pytestmark = pytest.mark.containers
+pytestmark = [pytest.mark.containers, pytest.mark.lab, pytest.mark.kubernetes]
 
 PODS = "/api/v1/namespaces/specola/pods"
 

@@ -1,11 +1,10 @@
 """One unmodified client for each protocol, and what it does with a task that runs."""
 
 import asyncio
-import contextlib
 import json
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +12,9 @@ import grpc
 import httpx
 from playwright.async_api import BrowserContext, Page, expect
 
-from tests.support.installed import PROGRAM, Installed
+from tests.support.forwards import forwarded
+from tests.support.installed import Installed
 from tests.support.openssh import OpenSsh
-from tests.support.ports import free_port
 from tests.support.screens import Screen
 
 __all__ = ["PROTOCOLS", "Client", "Protocol"]
@@ -49,31 +48,9 @@ class Client:
         finally:
             await page.close()
 
-    @asynccontextmanager
-    async def forwarded(self, interface: str) -> AsyncIterator[int]:
+    def forwarded(self, interface: str) -> AbstractAsyncContextManager[int]:
         """Have `specola forward` lead to an interface; give the local port."""
-        port = free_port()
-        process = await asyncio.create_subprocess_exec(
-            *PROGRAM,
-            "forward",
-            self.id,
-            f"{interface}:{port}",
-            env=self.platform.settings,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-        )
-        try:
-            assert process.stdout is not None
-            seen = b""
-            while f":{port}".encode() not in seen:
-                line = await asyncio.wait_for(process.stdout.readline(), SECONDS)
-                assert line, seen
-                seen += line
-            yield port
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                process.terminate()
-            await process.wait()
+        return forwarded(self.platform, self.id, interface)
 
     async def credential(self, interface: str) -> str:
         """Return what an interface asks for."""

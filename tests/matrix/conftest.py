@@ -1,8 +1,9 @@
 """What the matrix stands on: one platform with every computing, a browser and an SSH client that are signed in."""
 
 import contextlib
+import os
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ from playwright.async_api import BrowserContext, expect
 
 from scripts.engines import Engine, docker
 from scripts.images import build_all
-from tests.matrix.clients import PROTOCOLS, Client
-from tests.matrix.places import IMAGE, PLACES, Found, Yard
+from tests.matrix.clients import Client
+from tests.matrix.places import IMAGE, PLACES, Yard
+from tests.matrix.rows import Row, started
+from tests.matrix.table import FIRST, Measured, Table
 from tests.support.browser import chromium
 from tests.support.engines import PrivateEngine, docker_engine, podman_engine
 from tests.support.installed import Installed, installed
@@ -21,6 +24,10 @@ from tests.support.openssh import OpenSsh
 from tests.support.sshkeys import pair
 
 __all__ = ["docker_engine", "podman_engine"]
+
+ROWS = [
+    pytest.param(name, marks=[getattr(pytest.mark, mark) for mark in place.needs]) for name, place in PLACES.items()
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +73,22 @@ async def stage(anyio_backend: str, with_image: PrivateEngine) -> AsyncIterator[
         yield Stage(platform, context, ssh)
 
 
-@pytest.fixture(scope="module", params=PLACES)
-async def place(request: pytest.FixtureRequest, stage: Stage) -> AsyncIterator[Found]:
-    """Each computing in turn, added to the platform, with one software for each protocol."""
+@pytest.fixture(scope="session")
+def seconds_of(request: pytest.FixtureRequest) -> Iterator[Measured]:
+    """What each cell that is run has measured; in the end the page is written that `SPECOLA_MATRIX` names."""
+    measured: Measured = {}
+    for item in request.session.items:
+        given = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+        if {"row", "protocol"} <= set(given):
+            measured.setdefault(str(given["row"]), {})[str(given["protocol"])] = None
+    yield measured
+    if page := os.environ.get("SPECOLA_MATRIX"):
+        Table.of(measured).write(Path(page))
+
+
+@pytest.fixture(scope="module", params=ROWS)
+async def row(request: pytest.FixtureRequest, stage: Stage, seconds_of: Measured) -> AsyncIterator[Row]:
+    """Each computing in turn, added to the platform, with a task for each protocol that starts."""
 
     def engine(name: str) -> PrivateEngine:
         found: PrivateEngine = request.getfixturevalue(f"{name}_engine")
@@ -76,19 +96,12 @@ async def place(request: pytest.FixtureRequest, stage: Stage) -> AsyncIterator[F
             build_all(docker(found.url), [IMAGE])
         return found
 
-    async with PLACES[request.param].opened(Yard(stage.platform, engine)) as found:
-        async with stage.platform.api() as api:
-            for name, protocol in PROTOCOLS.items():
-                definition = {
-                    "software": f"{name}-{request.param}",
-                    "title": f"{protocol.title} ({request.param})",
-                    "image": found.image,
-                    "command": protocol.command.split(),
-                    "interfaces": [protocol.interface],
-                }
-                answer = await api.post("/software", json=definition)
-                assert answer.status_code == 201, answer.text
-        yield found
+    async with (
+        PLACES[request.param].opened(Yard(stage.platform, engine)) as found,
+        started(stage.platform, found, request.param) as whole,
+    ):
+        seconds_of[request.param][FIRST] = whole.first
+        yield whole
 
 
 async def ssh_client(platform: Installed, folder: Path) -> OpenSsh:

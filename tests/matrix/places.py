@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from lab import kubernetes, registry, slurm, sshhost
-from lab.keys import Host, Keys
 from lab.place import Place as LabPlace
+from lab.records import ACCOUNT, Records, authorise
 from lab.registry import Registry
 from lab.sshhost import SshHosts
 from scripts.images import Image
 from tests.support.engines import PrivateEngine
-from tests.support.hosts import authority_of, pinned
 from tests.support.images import TEST_IMAGE
 from tests.support.installed import Installed, until
 from tests.support.lab import LAB, shared
@@ -25,10 +24,16 @@ from tests.support.lab import LAB, shared
 __all__ = ["IMAGE", "PLACES", "Found", "Place", "Yard"]
 
 IMAGE = Image("protocols", Path(__file__).parents[1] / "images")
-ACCOUNT = "ann"
 IN_REGISTRY, HELPER = "specola-test/protocols:1", "specola-test/box:1"
+TASKS = 8
+"""How many run at the same time."""
 DOCKER_POOL = "10.214.128.0/17"
-LEFT_OF_ACCOUNT = "pgrep --full --list-full 'agent.pyz run' || true; ls -d ~/.specola/*/tasks/* 2>/dev/null || true"
+# What of a batch task may be on a machine: its processes, its folders there, and its folder in the account's home.
+LEFT_OF_ACCOUNT = r"""
+ps -ww -u "$1" -o args= | grep -e '/agent[.]pyz run ' -e "specola[-]$2"
+ls -d /run/user/*/specola-"$2"-* /tmp/specola-"$2"-* /var/tmp/specola-"$2"-* /scratch/specola-"$2"-* ~/.specola/"$2"/tasks/* 2>/dev/null
+exit 0
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,24 +82,27 @@ class Yard:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A computing that is ready: its name on the platform, the image's name there, and what tasks have left on it."""
+    """A computing that is ready: its name on the platform, the image's name there, what tasks have left on it, and CPUs for one of many."""
 
     name: str
     image: str
     left: Callable[[], Sequence[str]]
+    cpus: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One row."""
+    """One row; `needs` are the marks of what this machine has to have for it."""
 
     title: str
     opened: Callable[[Yard], AbstractAsyncContextManager[Found]]
+    needs: Sequence[str] = ("lab",)
 
 
-def authorities(keys: Keys) -> list[str]:
-    """Return the authority that has certified the keys of hosts."""
-    return list(authority_of(keys))
+def left_on(yard: Yard, place: LabPlace, machines: Sequence[str]) -> list[str]:
+    """Return what batch tasks have on machines of the lab."""
+    argv = ("sh", "-c", LEFT_OF_ACCOUNT, "left", ACCOUNT, yard.platform.installation)
+    return [line for name in machines for line in words(place.machine(name).run(*argv, user=ACCOUNT))]
 
 
 def words(text: str) -> list[str]:
@@ -111,18 +119,6 @@ def stocked() -> Iterator[Registry]:
         archives = {HELPER: helper, IN_REGISTRY: IMAGE.archive}
         with shared("registry", up=lambda ground: registry.up(ground, archives), down=registry.down) as found:
             yield found
-
-
-def authorise(place: LabPlace, machine: str, line: str) -> None:
-    """Have the account let in who has a key, as its owner does."""
-    file = f"/home/{ACCOUNT}/.ssh/authorized_keys"
-    place.machine(machine).run("tee", "--append", file, given=f"{line}\n".encode(), user=ACCOUNT)
-
-
-def reached(keys: Keys, host: Host, through: Host | None = None) -> dict[str, Any]:
-    """Return how a host is reached, by host keys that were compared."""
-    told: dict[str, Any] = {"address": host.address, "keys": list(pinned(keys, host))}
-    return told | ({} if through is None else {"jump": reached(keys, through)})
 
 
 @asynccontextmanager
@@ -143,7 +139,7 @@ async def docker_here(yard: Yard) -> AsyncIterator[Found]:
 def left_in(yard: Yard, argv: Sequence[str], environment: Mapping[str, str]) -> list[str]:
     """Return the containers of the platform that an engine has."""
     label = f"label=org.specola.installation={yard.platform.installation}"
-    words_of = [*argv, "--all", "--quiet", "--filter", label]
+    words_of = [*argv, "--all", "--format={{.Names}}", "--filter", label]
     told = subprocess.run(words_of, env={**os.environ, **environment}, check=True, capture_output=True, text=True)
     return told.stdout.split()
 
@@ -151,8 +147,8 @@ def left_in(yard: Yard, argv: Sequence[str], environment: Mapping[str, str]) -> 
 @asynccontextmanager
 async def ssh_host(yard: Yard) -> AsyncIterator[Found]:
     with stocked() as images, shared("sshhost", up=sshhost.up, down=sshhost.down) as lab:
-        settings = {"socket": lab.socket, "host": shared_account(reached(lab.keys, lab.front))}
-        async with remote_engine(yard, lab, "ssh", lab.front.name, settings, images) as found:
+        record = Records(images.port).ssh_engine(lab)
+        async with remote_engine(yard, lab, record, lab.front.name, images) as found:
             yield found
 
 
@@ -160,31 +156,26 @@ async def ssh_host(yard: Yard) -> AsyncIterator[Found]:
 async def jump_host(yard: Yard) -> AsyncIterator[Found]:
     with stocked() as images, shared("sshhost", up=sshhost.up, down=sshhost.down) as lab:
         socket = await asyncio.to_thread(lab.serve_own_engine)
-        settings = {"socket": socket, "host": shared_account(reached(lab.keys, lab.inner, lab.front))}
-        async with remote_engine(yard, lab, "jump", lab.inner.name, settings, images) as found:
+        record = Records(images.port).jump_engine(lab, socket)
+        async with remote_engine(yard, lab, record, lab.inner.name, images) as found:
             yield found
-
-
-def shared_account(host: Mapping[str, Any]) -> dict[str, Any]:
-    return {**host, "identity": "shared", "account": ACCOUNT}
 
 
 @asynccontextmanager
 async def remote_engine(
-    yard: Yard, lab: SshHosts, name: str, machine: str, settings: Mapping[str, Any], images: Registry
+    yard: Yard, lab: SshHosts, record: Mapping[str, Any], machine: str, images: Registry
 ) -> AsyncIterator[Found]:
     """Add an engine of another host, whose shared account lets the platform's key in."""
-    registries = [f"127.0.0.1:{images.port}"]
-    await yard.add({"computing": name, "kind": "engine", "settings": {**settings, "insecure_registries": registries}})
+    name, socket = record["computing"], record["settings"]["socket"]
+    await yard.add(record)
     line = await yard.shared_key(name)
     for one in {machine, lab.front.name}:
         await asyncio.to_thread(authorise, lab.place, one, line)
     await yard.answers(name)
-    socket = settings["socket"]
 
     def left() -> list[str]:
         label = f"label=org.specola.installation={yard.platform.installation}"
-        argv = ["podman", f"--url=unix://{socket}", "ps", "--all", "--quiet", "--filter", label]
+        argv = ["podman", f"--url=unix://{socket}", "ps", "--all", "--format={{.Names}}", "--filter", label]
         return words(lab.place.machine(machine).run(*argv, user=ACCOUNT))
 
     yield Found(name, f"127.0.0.1:{images.port}/{IN_REGISTRY}", left)
@@ -194,13 +185,11 @@ async def remote_engine(
 async def host_without_engine(yard: Yard) -> AsyncIterator[Found]:
     with stocked() as images, shared("sshhost", up=sshhost.up, down=sshhost.down) as lab:
         sshhost.trust(await yard.authority(), LAB)
-        host = {**reached(lab.keys, lab.inner, lab.front), "identity": "certificate"}
-        settings = {"scheduler": "none", "runtime": "apptainer", "host": host}
 
         def left() -> list[str]:
-            return words(lab.place.machine(lab.inner.name).run("sh", "-c", LEFT_OF_ACCOUNT, user=ACCOUNT))
+            return left_on(yard, lab.place, [lab.inner.name])
 
-        async with batch(yard, "no-engine", settings, images, left) as found:
+        async with batch(yard, Records(images.port).without_engine(lab), images, left) as found:
             yield found
 
 
@@ -211,14 +200,14 @@ def on_slurm(runtime: str) -> Callable[[Yard], AbstractAsyncContextManager[Found
     async def opened(yard: Yard) -> AsyncIterator[Found]:
         with stocked() as images, shared("slurm", up=slurm.up, down=slurm.down) as lab:
             slurm.trust(await yard.authority(), LAB)
-            host = {**reached(lab.keys, lab.login), "identity": "certificate", "authorities": authorities(lab.keys)}
-            settings = {"scheduler": "slurm", "runtime": runtime, "host": host, "question_interval": 1}
+            record = {**Records(images.port).slurm(lab, runtime), "computing": f"slurm-{runtime}"}
 
             def left() -> list[str]:
                 login = lab.place.machine(lab.login.name)
-                return words(login.run("squeue", "--noheader", "--user", ACCOUNT, "--format=%j"))
+                jobs = words(login.run("squeue", "--noheader", "--user", ACCOUNT, "--format=%j"))
+                return [*jobs, *left_on(yard, lab.place, lab.place.machines)]
 
-            async with batch(yard, f"slurm-{runtime}", settings, images, left) as found:
+            async with batch(yard, record, images, left) as found:
                 yield found
 
     return opened
@@ -226,11 +215,11 @@ def on_slurm(runtime: str) -> Callable[[Yard], AbstractAsyncContextManager[Found
 
 @asynccontextmanager
 async def batch(
-    yard: Yard, name: str, settings: Mapping[str, Any], images: Registry, left: Callable[[], Sequence[str]]
+    yard: Yard, record: Mapping[str, Any], images: Registry, left: Callable[[], Sequence[str]]
 ) -> AsyncIterator[Found]:
     """Add a place where tasks are jobs of people's own accounts."""
-    registries = [f"127.0.0.1:{images.port}"]
-    await yard.add({"computing": name, "kind": "batch", "settings": {**settings, "insecure_registries": registries}})
+    name = record["computing"]
+    await yard.add(record)
     await yard.enter(name)
     await yard.answers(name)
     yield Found(name, f"127.0.0.1:{images.port}/{IN_REGISTRY}", left)
@@ -239,30 +228,28 @@ async def batch(
 @asynccontextmanager
 async def on_kubernetes(yard: Yard) -> AsyncIterator[Found]:
     with stocked() as images, shared("kubernetes", up=kubernetes.up, down=kubernetes.down) as lab:
-        registry_name = f"127.0.0.1:{images.port}"
-        settings = {
-            "kubeconfig": lab.account.read_text(encoding="utf-8"),
-            "namespace": lab.namespace,
-            "helper_image": f"{registry_name}/{HELPER}",
-            "insecure_registries": [registry_name],
-        }
-        await yard.add({"computing": "kubernetes", "kind": "kubernetes", "settings": settings})
-        await yard.answers("kubernetes")
+        record = Records(images.port).kubernetes(lab, HELPER)
+        await yard.add(record)
+        await yard.answers(record["computing"])
 
         def left() -> list[str]:
-            pods = lab.administrator.ask("GET", f"/api/v1/namespaces/{lab.namespace}/pods")["items"]
-            return [one["metadata"]["name"] for one in pods]
+            path = f"/api/v1/namespaces/{lab.namespace}"
+            listed = [lab.administrator.ask("GET", f"{path}/{kind}")["items"] for kind in ("pods", "secrets")]
+            names = [one["metadata"]["name"] for items in listed for one in items]
+            return [name for name in names if yard.platform.installation in name]
 
-        yield Found("kubernetes", f"{registry_name}/{IN_REGISTRY}", left)
+        # The node has those of this machine, and what it has promised to one pod it does not promise to another.
+        cpus = round(min(1.0, (os.cpu_count() or 1) * 0.8 / TASKS), 2)
+        yield Found(record["computing"], f"127.0.0.1:{images.port}/{IN_REGISTRY}", left, cpus)
 
 
 PLACES: Mapping[str, Place] = {
-    "docker": Place("Docker", docker_here),
-    "podman": Place("Podman", podman_here),
+    "docker": Place("Docker", docker_here, needs=()),
+    "podman": Place("Podman", podman_here, needs=()),
     "ssh": Place("SSH host (Podman)", ssh_host),
     "jump": Place("SSH host behind a jump host (Podman without root)", jump_host),
     "no-engine": Place("Host without engine (Apptainer)", host_without_engine),
     "slurm-apptainer": Place("Slurm with Apptainer", on_slurm("apptainer")),
     "slurm-podman": Place("Slurm with Podman", on_slurm("podman")),
-    "kubernetes": Place("Kubernetes", on_kubernetes),
+    "kubernetes": Place("Kubernetes", on_kubernetes, needs=("lab", "kubernetes")),
 }

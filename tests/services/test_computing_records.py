@@ -10,11 +10,13 @@ from specola.domain.errors import (
     DefinitionError,
     DeniedError,
     InvalidError,
+    LimitError,
     MissingError,
     NameTakenError,
 )
 from specola.domain.group import Group
 from specola.domain.task import Desired, TaskState, Wish
+from specola.services.computing_rights import MOST_OWN
 from specola.services.sealed import whole_settings
 from tests.support.services import Installation
 
@@ -115,6 +117,16 @@ async def test_a_person_adds_nothing_for_others(house: Installation, kind: str, 
         await house.computings.add(house.ada, f"computing: box\nkind: {kind}\n{audience}\n")
 
 
+async def test_a_person_adds_a_limited_number(house: Installation) -> None:
+    for number in range(MOST_OWN):
+        await house.computings.add(house.ada, f"computing: box{number}\nkind: memory\n")
+    with pytest.raises(LimitError, match="of your own"):
+        await house.computings.add(house.ada, "computing: further\nkind: memory\n")
+    await house.computings.remove(house.ada, "ada.box0")
+    assert (await house.computings.add(house.ada, "computing: further\nkind: memory\n")).name == "ada.further"
+    assert (await house.computings.add(house.bob, "computing: box\nkind: memory\n")).name == "bob.box"
+
+
 async def test_a_person_adds_no_engine_of_the_platform(house: Installation) -> None:
     text = "computing: box\nkind: engine\nsettings: {url: unix:///run/docker.sock}\n"
     with pytest.raises(DeniedError):
@@ -153,6 +165,7 @@ async def test_a_group_uses_what_is_for_it(house: Installation) -> None:
         ("computing: box\nkind: memory\noffer:\n  maximum:\n    time: soon\n", "offer.maximum.time", 5),
         ("computing: box\nkind: memory\noffer:\n  maximum: {cpus: 1}\n  default: {cpus: 2}\n", "offer.default", 5),
         ("computing: box\nkind: memory\noffer:\n  options: {qos: normal}\n", "offer.options.qos", 4),
+        ("computing: box\nkind: memory\noffer:\n  mirrors: {quay.io: 'https://a'}\n", "offer.mirrors.quay.io", 4),
     ],
 )
 async def test_each_fault_comes_with_its_line(house: Installation, text: str, field: str, line: int) -> None:

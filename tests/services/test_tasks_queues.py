@@ -79,7 +79,7 @@ async def test_what_is_left_out_is_the_releases_then_the_computings(cluster: Ins
 
 REFUSED = [
     (wish(partition="moon"), NotOfferedError, "no partition “moon”", "day, fat, gpu", "partition"),
-    (wish(project="biology"), NotOfferedError, "no account “biology”", "astro, students", "account"),
+    (wish(project="biology"), NotOfferedError, "no project “biology”", "astro, students", "project"),
     (wish(licence="x"), NotOfferedError, "no option “licence”", "qos, constraint", "queue_options.licence"),
     (wish(qos="huge"), NotOfferedError, "no value for “qos” “huge”", "short, long", "queue_options.qos"),
     (wish(constraint="a b"), NotOfferedError, "no value for “constraint”", "", "queue_options.constraint"),

@@ -17,6 +17,7 @@ from specola.domain.errors import (
     NameTakenError,
     SpecolaError,
 )
+from specola.domain.offer import Offer
 from specola.domain.software import HomeAccess, Software
 from specola.domain.task import Desired, TaskState, Wish
 from tests.support.services import Installation, open_installation
@@ -123,6 +124,17 @@ async def test_what_the_release_wants_is_lowered_to_what_is_allowed(house: Insta
     task = await small.tasks.request(Wish(software="web"), actor=house.ada)
     assert task.resources.cpus == 0.5
     assert task.resources.memory == 512 * 1024**2
+
+
+async def test_an_image_is_had_from_the_mirror_of_its_computing(house: Installation) -> None:
+    _ = await house.catalogue.add(house.ada, ENTRY.replace("web", "here").replace("example.test/here", "localhost/web"))
+    async with house.store.write() as tx:
+        local = await tx.computings.get("here")
+        await tx.computings.save(replace(local, offer=Offer(mirrors={"localhost": "example.test"})))
+    task = await house.tasks.request(Wish(software="here"), actor=house.ada)
+    assert (task.release.image, task.image.reference) == ("localhost/web:1", WEB)
+    again = await house.tasks.request(Wish(again_of=task.id), actor=house.ada)
+    assert again.image == task.image
 
 
 async def test_gpus_are_refused_in_plain_words(house: Installation) -> None:

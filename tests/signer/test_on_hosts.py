@@ -27,7 +27,7 @@ from tests.support.harness import Platform, open_platform
 from tests.support.hosted import add_on_host
 from tests.support.lab import LAB, Login
 
-pytestmark = [pytest.mark.anyio, pytest.mark.containers]
+pytestmark = [pytest.mark.anyio, pytest.mark.containers, pytest.mark.lab]
 
 
 @pytest.fixture(scope="module")

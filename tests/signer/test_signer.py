@@ -7,6 +7,8 @@ import stat
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +17,12 @@ from structlog.testing import capture_logs
 
 from specola.authorities.accounts import trusted_line
 from specola.connector.identities import ConnectorIdentities
-from specola.domain.account_link import READ_PROOF, Proof
-from specola.domain.errors import AccountRefusedError, ConnectorUnreachableError
+from specola.domain.account_link import READ_PROOF, Grant, Proof
+from specola.domain.errors import AccountRefusedError, ConnectorUnreachableError, InvalidError
 from specola.domain.person import Actor, Role
 from specola.logging import redact
+from specola.signer.asking import RefusedError
+from specola.signer.server import check_grant
 from tests.support.harness import Platform, open_platform
 from tests.support.hosted import add_on_host
 from tests.support.sshkeys import pair
@@ -188,3 +192,15 @@ def test_the_key_is_its_makers_alone_and_its_public_half_everybodys(platform: Pl
     line = trusted_line(data)
     assert line.startswith("ssh-ed25519 AAAA")
     assert platform.services.ssh_authority.users not in line
+
+
+@pytest.mark.parametrize(
+    ("account", "begins", "minutes"), [("root", 0, 5), ("ann", 0, 60), ("ann", 24 * 60, 5), ("ann", -24 * 60, 5)]
+)
+def test_more_than_minutes_for_a_person_is_never_signed(account: str, begins: int, minutes: int) -> None:
+    now = datetime(2026, 11, 27, tzinfo=UTC)
+    created = now + timedelta(minutes=begins)
+    grant = Grant(serial=1, account=account, key_id="x", created=created, expires=created + timedelta(minutes=minutes))
+    with pytest.raises((InvalidError, RefusedError)):
+        check_grant(grant, now=now)
+    check_grant(replace(grant, account="ann", created=now, expires=now + timedelta(minutes=5)), now=now)

@@ -28,10 +28,10 @@ from tests.support.commands import run
 from tests.support.hosts import authority_of, settings_of
 from tests.support.identities import LabIdentities
 from tests.support.images import ARM_IMAGE, TEST_IMAGE
-from tests.support.lab import Login, shared
+from tests.support.lab import Login, own_ground, shared
 from tests.support.places import ECHO, HTTP, Reports, VolumePlace, a_launch, budget, until
 
-__all__ = ["BatchPlace", "HostPlace", "SlurmPlace", "cluster", "host_without_engine", "images", "reaching"]
+__all__ = ["BatchPlace", "HostPlace", "SlurmPlace", "breakable", "cluster", "host_without_engine", "images", "reaching"]
 
 NAME, NOBODY = "cluster", "nobody"
 ACCOUNT = "ann"
@@ -58,14 +58,28 @@ def host_without_engine() -> Iterator[SshLab]:
 @contextmanager
 def images() -> Iterator[Registry]:
     """Have the lab's registry with the test images in it while the body runs."""
+    with shared("registry", up=_registry, down=registry.down) as place:
+        yield place
+
+
+@contextmanager
+def breakable() -> Iterator[tuple[Slurm, Registry]]:
+    """Have a cluster that nobody else uses, and a registry, while the body runs: it may break them."""
+    with own_ground() as ground:
+        try:
+            yield slurm.up(ground), _registry(ground)
+        finally:
+            registry.down(ground)
+
+
+def _registry(ground: Path) -> Registry:
     with tempfile.TemporaryDirectory() as folder:
         archives = {}
         for name, image in zip(WITHIN, (TEST_IMAGE, ARM_IMAGE), strict=True):
             archive = Path(folder) / f"{image.id[7:23]}.tar"
             archive.write_bytes(image.archive())
             archives[name] = archive
-        with shared("registry", up=lambda ground: registry.up(ground, archives), down=registry.down) as place:
-            yield place
+        return registry.up(ground, archives)
 
 
 @asynccontextmanager
@@ -90,6 +104,7 @@ class BatchPlace(VolumePlace):
     """Tasks as jobs of one account; what a launch starts is waited for, since a job is only queued by then."""
 
     tells_addresses = False
+    has_images = False
 
     def __init__(
         self, context: Context, *, settings: Mapping[str, Any], login: Login, registry: Registry, runtime: str

@@ -183,6 +183,8 @@ class PrivateEngine:
 
 def note_installation(url: str, installation: str) -> None:
     """Note who has packet filter rules for networks of a private engine, so that they go even if this run is killed."""
+    if not url.startswith("unix://"):
+        return
     with (Path(url.removeprefix("unix://")).parent / INSTALLATIONS).open("a", encoding="ascii") as file:
         file.write(f"{installation}\n")
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from lab import slurm, sshhost
+from lab import kubernetes, registry, slurm, sshhost
 from lab.keys import Host, Keys
 from lab.place import Place
 from lab.processes import Process
@@ -60,7 +60,7 @@ def own_ground() -> Iterator[Path]:
 
 def take_down(ground: Path) -> None:
     """Take down whatever was brought up on a ground."""
-    for module in (slurm, sshhost):
+    for module in (slurm, sshhost, kubernetes, registry):
         module.down(ground)
 
 

@@ -95,6 +95,7 @@ class Node:
 
     folder: Path
     links: set["asyncio.Task[None]"] = field(default_factory=set)
+    writers: list[asyncio.StreamWriter] = field(default_factory=list)
     calling: asyncio.subprocess.Process | None = None
 
     @classmethod
@@ -123,13 +124,15 @@ class Node:
                 for one in node.links:
                     one.cancel()
                 await asyncio.gather(*node.links, return_exceptions=True)
+                for writer in node.writers:
+                    writer.transport.abort()
+                # What was closed says so once the loop has gone round.
+                await asyncio.sleep(0)
 
-    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer as the agent does."""
-        link = asyncio.current_task()
-        assert link is not None
-        self.links.add(link)
-        await Link(SocketStream(reader, writer), accept=_echo).run()
+        self.writers.append(writer)
+        self.links.add(asyncio.create_task(Link(SocketStream(reader, writer), accept=_echo).run()))
 
     async def said(self) -> str:
         """Return the next line that the calling process wrote of what went wrong."""

@@ -114,6 +114,8 @@ class Place(ABC):
     """Whether what runs there is reached at addresses as well as by `dial`."""
     keeps_images = True
     """Whether it tells which images are there already."""
+    has_images = True
+    """Whether the test images are there before any task has asked for one."""
     keeps_outputs_apart = True
     """Whether it tells to which of its two outputs a task wrote a line."""
 

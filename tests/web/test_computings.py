@@ -26,6 +26,7 @@ FORM = {
     "offer.default.time": "8h",
     "offer.partitions": "short, long",
     "offer.options": "qos=normal, high\nconstraint",
+    "offer.mirrors": "docker.io=mirror.example/hub",
 }
 
 
@@ -58,6 +59,7 @@ async def test_a_form_is_tested_saved_changed_and_removed(pages: Pages) -> None:
     assert record.settings == {"cpus": 6}
     assert record.secrets == ("token",)
     assert record.offer.options == {"qos": ("normal", "high"), "constraint": ()}
+    assert record.offer.mirrors == {"docker.io": "mirror.example/hub"}
     assert record.offer.partitions == ("short", "long")
     edited = await admin.get("/computing/formed/edit")
     shown = fields(edited.text)

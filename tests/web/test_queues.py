@@ -1,5 +1,6 @@
 """Queues on the pages: the options of a start, what a task waits for, when it ends; and all that as it changes."""
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -54,7 +55,7 @@ async def test_the_options_show_what_the_computing_takes_with_its_most_and_its_u
     said = text_of(page)
     for words in ("at most 4", "at most 8 GiB", "at most 1d", "Empty: 2h", "day: 3 CPUs free now", "qos", "constraint"):
         assert words in said, words
-    for name in ("partition", "account", "time", "queue_options.qos"):
+    for name in ("partition", "project", "time", "queue_options.qos"):
         assert f'name="{name}"' in page.text
     assert 'name="gpus"' not in page.text
     assert "specola run cluster --cpus 2 --memory 1GiB" in page.text
@@ -77,6 +78,8 @@ async def test_another_partition_or_computing_shows_what_it_takes_and_keeps_what
     assert 'name="partition"' not in other.text
     assert 'name="queue_options.qos"' not in other.text
     assert "specola run cluster --on second --cpus 3" in other.text
+    small = await browser.post("/software/cluster/start/options", data={"computing": "local", "cpus": "16"})
+    assert re.search(r'name="cpus"[^>]* value="4"', small.text)
     assert (await browser.get("/tasks")).text.count("In the queue") == 0
 
 

@@ -241,3 +241,10 @@ def test_a_handle_is_written_once_and_let_go_when_nothing_is_left() -> None:
 
 def test_every_step_is_in_the_table() -> None:
     assert {row[5] for row in TABLE} == set(Step)
+
+
+def test_what_another_account_gave_its_name_is_not_the_task() -> None:
+    assert task(account="ann").may_be("ann/specola-i-t")
+    assert not task(account="ann").may_be("mallory/specola-i-t")
+    assert task(account="ann").may_be("specola-i-t")
+    assert task(account=None).may_be("namespace/specola-i-t")

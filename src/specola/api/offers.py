@@ -29,7 +29,7 @@ class Size(BaseModel):
 @router.get(
     "/computings/{name}/offer",
     summary="Show what a computing takes",
-    description="The most and the usual of each resource, partitions, accounts and options that a task may ask for there, "
+    description="The most and the usual of each resource, partitions, projects and options that a task may ask for there, "
     "as its record, its last probe and the platform's limits say; and how long earlier tasks of about this size waited.",
 )
 async def get_offer(

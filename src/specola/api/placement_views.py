@@ -54,7 +54,7 @@ class PlacementView(BaseModel):
 
     time: str | None = Field(description="the longest it may run, such as 2h30m")
     partition: str | None
-    account: str | None = Field(description="what its use is booked on")
+    project: str | None = Field(description="what its use is booked on")
     queue_options: Mapping[str, str]
 
     @classmethod
@@ -63,7 +63,7 @@ class PlacementView(BaseModel):
         return cls(
             time=written(placement.time),
             partition=placement.partition,
-            account=placement.project,
+            project=placement.project,
             queue_options=placement.options,
         )
 
@@ -156,7 +156,7 @@ class OfferView(BaseModel):
     usual: AmountsView = Field(description="what a task gets where neither it nor its release says anything")
     gpus: list[GpuKindView]
     partitions: list[PartitionView]
-    accounts: list[str]
+    projects: list[str] = Field(description="what use can be booked on")
     queue_options: Mapping[str, list[str]] = Field(description="names, each with the values allowed; none: any value")
     queues: bool = Field(description="tasks may have to wait there")
     wait: WaitView | None = Field(description="null: nothing queues there, or too few tasks say how long")
@@ -172,7 +172,7 @@ class OfferView(BaseModel):
             usual=AmountsView(cpus=usual.cpus, memory=usual.memory, gpus=usual.gpus, time=written(usual.time)),
             gpus=_gpus(offer.gpus),
             partitions=[PartitionView.of(one) for one in offer.partitions],
-            accounts=list(offer.projects),
+            projects=list(offer.projects),
             queue_options={name: list(values) for name, values in offer.options.items()},
             queues=offer.queues,
             wait=WaitView.of(wait),

@@ -74,7 +74,7 @@ class NewTask(BaseModel):
     gpu_model: str | None = Field(default=None, max_length=64, description="as the computing calls it; null: any")
     time: Duration | None = Field(default=None, description="the longest it may run: 90m, 2h30m, PT45M, or seconds")
     partition: str | None = Field(default=None, max_length=64, description="of a cluster; null: its usual one")
-    account: str | None = Field(default=None, max_length=64, description="what its use is booked on")
+    project: str | None = Field(default=None, max_length=64, description="what its use is booked on")
     queue_options: Values = Field(default_factory=dict, description="more for the scheduler, as the computing allows")
     environment: Values = Field(default_factory=dict, description="more environment variables")
     parameters: Values = Field(default_factory=dict, description="values of the release's parameters")
@@ -87,9 +87,9 @@ class NewTask(BaseModel):
 
     def wish(self) -> Wish:
         """Return it as the services take it."""
-        plain = self.model_dump(exclude={"time", "partition", "account", "queue_options"})
+        plain = self.model_dump(exclude={"time", "partition", "project", "queue_options"})
         placement = Placement(
-            time=self.time, partition=self.partition, project=self.account, options=self.queue_options
+            time=self.time, partition=self.partition, project=self.project, options=self.queue_options
         )
         return Wish(**plain, placement=placement)
 

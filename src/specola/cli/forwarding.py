@@ -10,9 +10,11 @@ import click
 import uvloop
 
 from specola.cli import output
-from specola.cli.client import Client, connected
+from specola.cli.client import Client, connected, part
 from specola.cli.listening import listen
+from specola.cli.progress import teller
 from specola.cli.reaching import Target, Wanted, reach
+from specola.cli.running import followed
 from specola.cli.tables import Opened, shown
 from specola.cli.tunnels import Door, Failure, Watcher, is_final
 from specola.cli.watching import until_over
@@ -46,8 +48,15 @@ class Relay:
 @click.argument("task")
 @click.argument("interfaces", nargs=-1, required=True, metavar="INTERFACE[:LOCALPORT]...")
 @click.option("--bind", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Listen at this address.")
+@click.option(
+    "--wait",
+    type=click.FloatRange(min=0),
+    default=0,
+    metavar="SECONDS",
+    help="Wait until the task is ready, for instance in a queue.",
+)
 @output.json_option
-def forward(task: str, interfaces: Sequence[str], *, bind: str, as_json: bool) -> None:
+def forward(task: str, interfaces: Sequence[str], *, bind: str, wait: float, as_json: bool) -> None:
     r"""Listen on this machine, and carry what comes to interfaces of a TASK.
 
     An INTERFACE is named, or given by its port. On this machine it has the same port, or the next one that is free;
@@ -60,6 +69,9 @@ def forward(task: str, interfaces: Sequence[str], *, bind: str, as_json: bool) -
     wanted = [Wanted.read(one) for one in interfaces]
     check_address(bind)
     client = connected()
+    if wait:
+        with teller(quiet=as_json) as telling:
+            _ = followed(client, client.get(f"/tasks/{part(task)}"), seconds=wait, telling=telling)
     targets = reach(client, task, [one.interface for one in wanted])
     sockets = [
         listen(bind, target.port if one.port is None else one.port, exactly=one.port is not None)

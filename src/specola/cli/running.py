@@ -100,7 +100,7 @@ class Asked:
 @click.option("--gpus", type=Gpus(), help="How many; with a model: a100:2.")
 @click.option("--time", type=Duration(), help="The longest it may run: 90m, 2h30m, 1-12:00:00.")
 @click.option("--partition", help="The part of a cluster it runs in.")
-@click.option("--account", help="What its use is booked on there.")
+@click.option("--account", "project", help="What its use is booked on there.")
 @click.option(
     "--queue-option", "queue_options", type=Pair(), multiple=True, help="More for the scheduler; may be repeated."
 )

@@ -141,8 +141,9 @@ def size_of(resources: Mapping[str, Any]) -> str:
 
 
 def queue_of(placement: Mapping[str, Any]) -> str:
-    """Return how a task is queued, in the words by which it was asked for; empty: as the computing decides."""
-    words = [f"{name} {placement[name]}" for name in ("partition", "account", "time") if placement[name]]
+    """Return how a task is queued, in words; empty: as the computing decides."""
+    told = (("partition", "partition"), ("booked on", "project"), ("time", "time"))
+    words = [f"{word} {placement[name]}" for word, name in told if placement[name]]
     return ", ".join([*words, *(f"{name}={value}" for name, value in placement["queue_options"].items())])
 
 

@@ -124,6 +124,7 @@ def _engine(name: str, settings: EngineSettings, context: Context) -> Computing:
         return opened(name=name, host=hosts.host(name, settings.host.account))
     return AccountEngines(
         name=name,
+        clock=context.clock,
         hosts=hosts,
         opened=lambda account: opened(name=name, host=hosts.host(name, account), account=account),
     )

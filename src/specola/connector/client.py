@@ -53,14 +53,15 @@ class ConnectorClient:
         """Ask the computing of that name what it is and can do, now."""
         return PROBE.validate_python(await self._ask("/probe", {"computing": computing}))
 
-    async def probe_draft(self, name: str, kind: str, settings: Mapping[str, Any]) -> Probe:
+    async def probe_draft(self, name: str, kind: str, settings: Mapping[str, Any], *, own: bool = False) -> Probe:
         """Ask a computing that has no record yet, or another one under this name."""
-        asked = {"computing": name, "kind": kind, "settings": dict(settings)}
+        asked = {"computing": name, "kind": kind, "settings": dict(settings), "own": own}
         return PROBE.validate_python(await self._ask("/probe", asked))
 
-    async def host_keys(self, address: str, port: int) -> Sequence[ShownKey]:
+    async def host_keys(self, address: str, port: int, *, own: bool = False) -> Sequence[ShownKey]:
         """Ask a machine that is not registered yet for its host keys; nobody is logged in."""
-        return KEYS.validate_python(await self._ask("/host-keys", {"address": address, "port": port}))
+        asked = {"address": address, "port": port, "own": own}
+        return KEYS.validate_python(await self._ask("/host-keys", asked))
 
     async def inspect_image(self, computing: str, reference: str) -> ImageDetails:
         """Read an image's details from the computing or from its registry."""

@@ -42,14 +42,14 @@ class DirectConnector:
         place = await self._directory.computing(computing)
         return await place.probe(Budget(PROBE_SECONDS, f"Asking the computing “{computing}”"))
 
-    async def probe_draft(self, name: str, kind: str, settings: Mapping[str, Any]) -> Probe:
+    async def probe_draft(self, name: str, kind: str, settings: Mapping[str, Any], *, own: bool = False) -> Probe:
         """Ask a computing that has no record yet, or another one under this name."""
-        async with self._directory.trial(name, kind, settings) as place:
+        async with self._directory.trial(name, kind, settings, own=own) as place:
             return await place.probe(Budget(PROBE_SECONDS, f"Asking the computing “{name}”"))
 
-    async def host_keys(self, address: str, port: int) -> Sequence[ShownKey]:
+    async def host_keys(self, address: str, port: int, *, own: bool = False) -> Sequence[ShownKey]:
         """Ask a machine that is not registered yet for its host keys; nobody is logged in."""
-        shown = await host_keys(MachineSettings(address=address, port=port))
+        shown = await host_keys(MachineSettings(address=address, port=port), elsewhere=own)
         return [ShownKey(line=one.line, fingerprint=one.fingerprint) for one in shown]
 
     async def inspect_image(self, computing: str, reference: str) -> ImageDetails:

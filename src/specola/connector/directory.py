@@ -47,6 +47,7 @@ class Directory:
         self._forgetting: list[Callable[[str], None]] = []
         self._records: dict[str, tuple[str, Mapping[str, Any]]] = {}
         self._trials: dict[str, Mapping[str, Any]] = {}
+        self._own: set[str] = set()
         self._tried = 0
         self._computings: dict[str, Computing] = {}
         self._ways: dict[TaskId, Way] = {}
@@ -93,6 +94,16 @@ class Directory:
         _, settings = self._records[name]
         return settings
 
+    def is_own(self, name: str) -> bool:
+        """Tell whether a computing, or a trial, is a person's and not the platform's."""
+        return name in self._own
+
+    def _note_owner(self, name: str, *, own: bool) -> None:
+        if own:
+            self._own.add(name)
+        else:
+            self._own.discard(name)
+
     async def _told(self) -> None:
         try:
             async with asyncio.timeout(SNAPSHOT_PATIENCE):
@@ -116,8 +127,9 @@ class Directory:
         way = self._ways[task]
         return await self.computing(way.computing), way
 
-    async def add_computing(self, name: str, kind: str, settings: Mapping[str, Any]) -> None:
-        """Open a computing, or open it anew if it is reached in another way than before."""
+    async def add_computing(self, name: str, kind: str, settings: Mapping[str, Any], *, own: bool = False) -> None:
+        """Open a computing, or open it anew if it is reached in another way than before; `own`: it is a person's."""
+        self._note_owner(name, own=own)
         if self._records.get(name) == (kind, settings):
             return
         self._records[name] = (kind, settings)
@@ -130,7 +142,9 @@ class Directory:
             await before.close()
 
     @asynccontextmanager
-    async def trial(self, name: str, kind: str, settings: Mapping[str, Any]) -> AsyncIterator[Computing]:
+    async def trial(
+        self, name: str, kind: str, settings: Mapping[str, Any], *, own: bool = False
+    ) -> AsyncIterator[Computing]:
         """Open a computing for the body, beside the known ones and beside the one that has its name.
 
         Raises
@@ -141,6 +155,7 @@ class Directory:
         self._tried += 1
         trial = trial_name(name, self._tried)
         self._trials[trial] = settings
+        self._note_owner(trial, own=own)
         try:
             place = self._opener(trial, kind, settings)
             try:
@@ -151,6 +166,7 @@ class Directory:
             raise named_as_recorded(error, trial) from error
         finally:
             del self._trials[trial]
+            self._own.discard(trial)
             self._forget(trial)
 
     def on_forgetting(self, tell: Callable[[str], None]) -> None:
@@ -164,6 +180,7 @@ class Directory:
     async def drop_computing(self, name: str) -> None:
         """Forget a computing; silent if it is not known."""
         self._records.pop(name, None)
+        self._own.discard(name)
         computing = self._computings.pop(name, None)
         if computing is not None:
             await computing.close()

@@ -76,6 +76,6 @@ class Follower:
             case {"computing": name, "gone": True}:
                 await self._directory.drop_computing(name)
             case {"computing": name, "kind": kind, "settings": settings}:
-                await self._directory.add_computing(name, kind, settings)
+                await self._directory.add_computing(name, kind, settings, own=bool(told.get("own")))
             case _:
                 pass  # a beat, or something that a later `web` tells

@@ -53,7 +53,7 @@ async def serve(settings: Settings, *, context: Context, stop: asyncio.Event) ->
     directory = Directory(lambda name, kind, values: open_computing(kind, name=name, settings=values, context=shared))
     identities = ConnectorIdentities(settings.internal_socket, settings.signer_socket, clock=context.clock)
     known = TrialIdentities(identities)
-    hosts = RegisteredHosts(partial(host_of, directory), known, local_user=settings.run_as)
+    hosts = RegisteredHosts(partial(host_of, directory), known, local_user=settings.run_as, own=directory.is_own)
     directory.on_forgetting(hosts.forget)
     shared = replace(context, hosts=hosts, awaits_agents=True)
     agents = AgentServer(directory, Enrolment.make(settings.data))
@@ -64,7 +64,7 @@ async def serve(settings: Settings, *, context: Context, stop: asyncio.Event) ->
     terminals = TerminalServer(
         Sessions(directory, context.clock), used=lambda task, person: records.note_use(task, TERMINAL.name, person)
     )
-    prover = Prover(partial(host_of, directory), identities)
+    prover = Prover(partial(host_of, directory), identities, own=directory.is_own)
     server = listener(create_app(DirectConnector(directory, sampler, prover)))
     parts = [
         Follower(settings.internal_socket, directory).run(),

@@ -24,10 +24,19 @@ class Prover:
     ----------
     settings
         Gives the host of a computing.
+    own
+        Tells whether a computing is a person's own.
     """
 
-    def __init__(self, settings: Callable[[str], Awaitable[HostSettings]], identities: ConnectorIdentities) -> None:
+    def __init__(
+        self,
+        settings: Callable[[str], Awaitable[HostSettings]],
+        identities: ConnectorIdentities,
+        *,
+        own: Callable[[str], bool],
+    ) -> None:
         self._settings = settings
+        self._own = own
         self._identities = identities
 
     async def prove(self, computing: str, account: str, person: str) -> AccountSeen:
@@ -42,18 +51,26 @@ class Prover:
         """
         host = await self._settings(computing)
         identity = await self._identities.proving(computing, account, person)
-        dialled = await dial(computing, host, identity, patience=Patience())
+        dialled = await dial(computing, host, identity, patience=Patience(), elsewhere=self._own(computing))
         try:
             # With a certificate, its own command runs in place of this one.
             command = SHOW_ACCOUNT if identity.certificate is None else READ_PROOF
             async with asyncio.timeout(SECONDS):
-                done = await dialled.connection.run(command, encoding=None, check=False)
+                output = await _newest(dialled.connection, command)
         except (asyncssh.Error, OSError, TimeoutError) as error:
             raise ComputingUnreachableError(computing, f"“{account}” was entered and ran no command") from error
         finally:
             dialled.abort()
-        output = done.stdout if isinstance(done.stdout, bytes) else b""
-        return _seen(computing, account, output[-MOST:].decode(errors="replace"), challenged=bool(identity.certificate))
+        return _seen(computing, account, output.decode(errors="replace"), challenged=bool(identity.certificate))
+
+
+async def _newest(connection: asyncssh.SSHClientConnection, command: str) -> bytes:
+    """Run a command and return the end of what it wrote; a host may write without end."""
+    kept = b""
+    async with connection.create_process(command, encoding=None, stderr=asyncssh.DEVNULL) as process:
+        while data := await process.stdout.read(MOST):
+            kept = (kept + data)[-MOST:]
+    return kept
 
 
 def _seen(computing: str, account: str, output: str, *, challenged: bool) -> AccountSeen:

@@ -63,5 +63,9 @@ class Sampler:
         except (SpecolaError, TimeoutError) as error:
             self._logger.info("usage_not_measured", computing=name, error=str(error) or "it took too long")
             return
+        except Exception:
+            # Whatever answers there must not end this process, which holds the ways to all others.
+            self._logger.exception("usage_not_understood", computing=name)
+            return
         for handle, usage in measured.items():
             self._rings.setdefault(tasks[handle], deque(maxlen=self._kept)).append(usage)

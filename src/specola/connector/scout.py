@@ -133,6 +133,10 @@ class Scout:
         except (SpecolaError, TimeoutError) as error:
             self._logger.info("ports_not_seen", computing=name, error=str(error) or "it took too long")
             return
+        except Exception:
+            # Whatever answers there must not end this process, which holds the ways to all others.
+            self._logger.exception("ports_not_understood", computing=name)
+            return
         for handle, ports in listening.items():
             self._note(computing, ways[handle], ports)
 

@@ -30,11 +30,13 @@ class _Probe(_Question):
     computing: str
     kind: str | None = None
     settings: dict[str, Any] = Field(default_factory=dict, repr=False)
+    own: bool = False
 
 
 class _HostKeys(_Question):
     address: Annotated[str, Field(min_length=1, max_length=253)]
     port: Annotated[int, Field(ge=1, le=65535)]
+    own: bool = False
 
 
 class _Inspect(_Question):
@@ -65,12 +67,12 @@ def create_app(connector: Connector) -> Starlette:
         if asked.kind is None:
             found = await connector.probe(asked.computing)
         else:
-            found = await connector.probe_draft(asked.computing, asked.kind, asked.settings)
+            found = await connector.probe_draft(asked.computing, asked.kind, asked.settings, own=asked.own)
         return JSONResponse(PROBE.dump_python(found, mode="json"))
 
     async def host_keys(request: Request) -> Response:
         asked = _HostKeys.model_validate_json(await request.body())
-        shown = list(await connector.host_keys(asked.address, asked.port))
+        shown = list(await connector.host_keys(asked.address, asked.port, own=asked.own))
         return JSONResponse(KEYS.dump_python(shown, mode="json"))
 
     async def inspect(request: Request) -> Response:

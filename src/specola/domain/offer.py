@@ -3,18 +3,21 @@
 import math
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from specola.domain.durations import format_duration
 from specola.domain.errors import InvalidError
+from specola.domain.reference import ImageReference
 from specola.domain.sizes import format_size
 
-__all__ = ["Amounts", "Offer"]
+__all__ = ["Amounts", "Offer", "mirror_fault"]
 
 WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:+,=@/-]{0,63}", re.ASCII)
 """A name that a scheduler takes; nothing in it means anything to a shell or a command line."""
 MOST_WORDS = 64
+DOCKER_HUB = "docker.io"
+"""The registry of images that name none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +57,9 @@ class Offer:
         What use may be booked on, the usual one first; empty: all that are found there.
     options
         What else may be told to the scheduler, by name, with the values that are allowed; no values: any.
+    mirrors
+        Where images are to be had from there, by how their names begin: `localhost/specola` at
+        `registry.example/specola`. The longest beginning counts.
     """
 
     maximum: Amounts = field(default_factory=Amounts)
@@ -61,6 +67,7 @@ class Offer:
     partitions: tuple[str, ...] = ()
     projects: tuple[str, ...] = ()
     options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    mirrors: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse an offer that contradicts itself. Raises InvalidError."""
@@ -70,6 +77,16 @@ class Offer:
         for name, values in self.options.items():
             _check_words(values, f"options.{name}")
         _check_within(self.default, self.maximum)
+        _check_mirrors(self.mirrors)
+
+    def found_at(self, image: ImageReference) -> ImageReference:
+        """Return by which name an image is to be had from there."""
+        name = f"{image.registry or DOCKER_HUB}/{image.repository}"
+        for beginning in sorted(self.mirrors, key=len, reverse=True):
+            if name.startswith(f"{beginning}/"):
+                there = ImageReference.parse(self.mirrors[beginning] + name.removeprefix(beginning))
+                return replace(there, tag=image.tag, digest=image.digest)
+        return image
 
 
 def _check_words(words: Collection[str], where: str) -> None:
@@ -99,3 +116,20 @@ def _check_within(default: Amounts, maximum: Amounts) -> None:
                 hint="Lower the default, or raise the maximum.",
                 field=f"default.{name}",
             )
+
+
+def mirror_fault(text: str) -> str | None:
+    """Say what is wrong with how the name of an image is to begin; None: nothing."""
+    try:
+        named = ImageReference.parse(f"{text}/a")
+    except InvalidError:
+        named = None
+    if named is None or not named.registry or named.text != f"{text}/a":
+        return "an image's name begins with REGISTRY or REGISTRY/PATH, for example docker.io/library"
+    return None
+
+
+def _check_mirrors(mirrors: Mapping[str, str]) -> None:
+    for word in (*mirrors, *mirrors.values()):
+        if fault := mirror_fault(word):
+            raise InvalidError(f"“{word[:64]}” does not fit: {fault}.", field="mirrors")

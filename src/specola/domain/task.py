@@ -188,6 +188,14 @@ class Task:
     deadline: datetime | None = None
     warned: timedelta | None = None
 
+    def may_be(self, handle: str) -> bool:
+        """Tell whether what was found under its id can be it.
+
+        Where tasks run with people's accounts, anybody who has one there can give something this task's name.
+        """
+        account, slash, _ = handle.rpartition("/")
+        return self.account is None or not slash or account == self.account
+
     @property
     def waits(self) -> bool:
         """Whether its computing has it and has not started it, or not again: it stands in a queue."""

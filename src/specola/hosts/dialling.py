@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import asyncssh
 from typing_extensions import override
 
+from specola.addresses import is_here, resolved
 from specola.domain.errors import (
     AccountRefusedError,
     ComputingUnreachableError,
@@ -20,7 +21,7 @@ from specola.hosts.config import MachineSettings
 from specola.hosts.trust import Trust
 from specola.ports.hosts import SshIdentity
 
-__all__ = ["Dialled", "Patience", "dial", "reason_of"]
+__all__ = ["ELSEWHERE", "Dialled", "Patience", "dial", "reason_of"]
 
 CIPHERS = (
     "aes128-gcm@openssh.com",
@@ -30,6 +31,7 @@ CIPHERS = (
     "aes256-ctr",
 )
 """The fastest first."""
+ELSEWHERE = "is on the platform's own machine, or where only that machine's link leads; an administrator can add it"
 ALIVE_SECONDS = 15.0
 ALIVE_MISSED = 3
 """A machine that answers none of so many questions, so many seconds apart, is gone."""
@@ -155,6 +157,7 @@ async def dial(
     *,
     patience: Patience,
     through: asyncssh.SSHClientConnection | None = None,
+    elsewhere: bool = False,
 ) -> Dialled:
     """Connect to a machine, by the machines that have to be passed on the way, and log in on each as the same account.
 
@@ -164,6 +167,8 @@ async def dial(
         Whose host it is, as errors call it.
     through
         A connection to go through, instead of the ways that the settings name.
+    elsewhere
+        Refuse to connect into this machine, or to where only its own link leads: whoever named the host is no administrator.
 
     Raises
     ------
@@ -181,12 +186,28 @@ async def dial(
     try:
         for one in reversed(ways):
             before = passed[-1] if passed else through
-            passed.append(await _enter(computing, one, identity, patience=patience, through=before))
+            # What a machine that was passed connects to is that machine's affair.
+            vetted = await _vetted(computing, one, patience) if elsewhere and before is None else None
+            passed.append(await _enter(computing, one, identity, patience=patience, through=before, at=vetted))
     except BaseException:
         for one_passed in reversed(passed):
             one_passed.abort()
         raise
     return Dialled(passed.pop(), passed)
+
+
+async def _vetted(computing: str, machine: MachineSettings, patience: Patience) -> str:
+    """Return the very address that is connected to: whoever owns the name could answer differently the second time."""
+    try:
+        async with asyncio.timeout(patience.connect):
+            addresses = await resolved(machine.address, machine.port)
+    except TimeoutError as error:
+        raise ComputingUnreachableError(computing, f"{machine.address} was not found in time") from error
+    except OSError as error:
+        raise ComputingUnreachableError(computing, f"{machine.address}: {reason_of(error)}") from error
+    if any(map(is_here, addresses)):
+        raise ComputingUnreachableError(computing, f"{machine.address} {ELSEWHERE}")
+    return addresses[0]
 
 
 async def _enter(
@@ -196,8 +217,9 @@ async def _enter(
     *,
     patience: Patience,
     through: asyncssh.SSHClientConnection | None,
+    at: str | None,
 ) -> asyncssh.SSHClientConnection:
-    """Log in on one machine; what is registered of it decides how often it is asked for its key."""
+    """Log in on one machine, `at` an address or where its name leads; what is registered of it decides how often it is asked for its key."""
     try:
         trust, key = Trust.of(machine), _client_key(computing, identity)
     except InvalidError as error:
@@ -210,8 +232,10 @@ async def _enter(
         try:
             async with _border(computing, machine, identity.account, visitor), limit:
                 return await asyncssh.connect(
-                    machine.address,
+                    at or machine.address,
                     machine.port,
+                    # Certificates of hosts are for names.
+                    host_key_alias=machine.address,
                     tunnel=through or (),
                     client_factory=lambda visitor=visitor: visitor,
                     username=identity.account,

@@ -36,6 +36,8 @@ class RegisteredHosts:
         Gives what opens an account, anew for each connection.
     local_user
         Whom to be on this machine, if this process is root.
+    own
+        Tells whether a computing is a person's own, whose host is not to lead into this machine; None: none is.
     patience
         Other time limits than the usual ones.
     idle
@@ -48,10 +50,12 @@ class RegisteredHosts:
         identities: Identities,
         *,
         local_user: str | None = None,
+        own: Callable[[str], bool] | None = None,
         patience: Patience | None = None,
         idle: float = IDLE_SECONDS,
     ) -> None:
         self._settings = settings
+        self._own = own or _none_is
         self._identities = identities
         self._local_user = local_user
         self._patience = patience or Patience()
@@ -155,7 +159,14 @@ class RegisteredHosts:
             identity = await self._identities.identity(computing, host.account)
             if identity.account != host.account:
                 raise AccountRefusedError(computing, host.account, "what was given opens another account")
-            return await dial(computing, machine, identity, patience=self._patience, through=through)
+            return await dial(
+                computing,
+                machine,
+                identity,
+                patience=self._patience,
+                through=through,
+                elsewhere=self._own(computing),
+            )
         except ConnectorUnreachableError as error:
             raise ComputingUnreachableError(computing, "what opens the account cannot be had at the moment") from error
         except HostKeyChangedError as error:
@@ -165,6 +176,10 @@ class RegisteredHosts:
                     "host_key_changed", computing=computing, machine=machine.address, shown=error.fingerprint
                 )
             raise
+
+
+def _none_is(_computing: str) -> bool:
+    return False
 
 
 class _Registered:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import asyncssh
 from typing_extensions import override
 
+from specola.addresses import is_here, resolved
 from specola.domain.errors import AccountRefusedError, MachineUnreachableError
 from specola.hosts.config import MachineSettings
-from specola.hosts.dialling import Dialled, Patience, dial, reason_of
+from specola.hosts.dialling import ELSEWHERE, Dialled, Patience, dial, reason_of
 from specola.hosts.trust import ALGORITHMS, CERTIFIED
 from specola.ports.hosts import SshIdentity
 
@@ -45,7 +46,9 @@ class HostKey:
     fingerprint: str
 
 
-async def host_keys(machine: MachineSettings, *, identity: SshIdentity | None = None) -> Sequence[HostKey]:
+async def host_keys(
+    machine: MachineSettings, *, identity: SshIdentity | None = None, elsewhere: bool = False
+) -> Sequence[HostKey]:
     """Return the host keys that a machine proves to have.
 
     Parameters
@@ -54,6 +57,8 @@ async def host_keys(machine: MachineSettings, *, identity: SshIdentity | None = 
         Its address and port, and the machines to be passed on the way, whose own keys have to be registered.
     identity
         What opens the account on these; without any, None.
+    elsewhere
+        Refuse to connect into this machine, or to where only its own link leads.
 
     Raises
     ------
@@ -68,6 +73,8 @@ async def host_keys(machine: MachineSettings, *, identity: SshIdentity | None = 
     comparing fingerprints with what the machine's operators say.
     """
     way = await _way(machine, identity)
+    if elsewhere and way is None:
+        machine = await _vetted(machine)
     try:
         # Whatever it shows first tells that a server is there. One that lacks what it is asked for simply hangs up.
         first = await _shown(machine, ALGORITHMS, way)
@@ -120,6 +127,18 @@ class _Claimed(asyncssh.SSHClient):
     def validate_host_ca_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
         self.authorities.append(key)
         return False
+
+
+async def _vetted(machine: MachineSettings) -> MachineSettings:
+    """Return a machine by the very address that its name has now."""
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            addresses = await resolved(machine.address, machine.port)
+    except OSError as error:
+        raise MachineUnreachableError(machine.address, reason_of(error)) from error
+    if any(map(is_here, addresses)):
+        raise MachineUnreachableError(machine.address, f"it {ELSEWHERE}")
+    return machine.model_copy(update={"address": addresses[0]})
 
 
 async def _way(machine: MachineSettings, identity: SshIdentity | None) -> Dialled | None:

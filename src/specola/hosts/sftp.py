@@ -1,5 +1,6 @@
 """Files of an account on a host, by SFTP: read whole, and written whole or not at all."""
 
+import asyncio
 import contextlib
 import errno
 import posixpath
@@ -17,6 +18,7 @@ from specola.hosts.pool import NotGrantedError, Pool
 __all__ = ["NoSftpError", "SftpFiles"]
 
 CLOSED = 0o700
+CLOSE_SECONDS = 5.0
 
 
 class NoSftpError(Exception):
@@ -46,12 +48,8 @@ class SftpFiles:
         folder, name = posixpath.split(where)
         draft = posixpath.join(folder, f".{name}.{secrets.token_hex(6)}")
         async with self._session(path) as sftp:
-            if folder:
-                await sftp.makedirs(folder, asyncssh.SFTPAttrs(permissions=CLOSED), exist_ok=True)
             try:
-                # Closed from its first moment on; the wanted mode is set whatever the account's umask is.
-                attributes = asyncssh.SFTPAttrs(permissions=0o600 & mode | 0o200)
-                async with sftp.open(draft, "xb", attributes) as file:
+                async with await _made(sftp, draft, folder, mode) as file:
                     await file.write(content)
                     await file.chmod(mode)
                     with contextlib.suppress(asyncssh.SFTPOpUnsupported):
@@ -90,9 +88,24 @@ class SftpFiles:
         finally:
             sftp.exit()
             try:
-                await sftp.wait_closed()
+                # A host that never says goodbye must not keep whoever asked, who may have given up already.
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await sftp.wait_closed()
+            except TimeoutError:
+                pass
             finally:
                 slot.release()
+
+
+async def _made(sftp: asyncssh.SFTPClient, path: str, folder: str, mode: int) -> asyncssh.SFTPClientFile:
+    """Make a file, and its folder only where that is missing: each folder above would cost an answer."""
+    # Closed from its first moment on; the wanted mode is set whatever the account's umask is.
+    attributes = asyncssh.SFTPAttrs(permissions=0o600 & mode | 0o200)
+    try:
+        return await sftp.open(path, "xb", attributes)
+    except (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath):
+        await sftp.makedirs(folder, asyncssh.SFTPAttrs(permissions=CLOSED), exist_ok=True)
+        return await sftp.open(path, "xb", attributes)
 
 
 async def _begin(connection: asyncssh.SSHClientConnection) -> asyncssh.SFTPClient:

@@ -5,7 +5,7 @@ import contextlib
 import errno
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import asyncssh
 
@@ -23,6 +23,7 @@ from specola.ports.hosts import Finished, Where
 
 __all__ = ["Dial", "SshHost"]
 
+T = TypeVar("T")
 HERE = "127.0.0.1"
 NOISE_SHOWN = 300
 FILE_SECONDS = 60.0
@@ -101,19 +102,24 @@ class SshHost:
 
     async def read(self, path: str, *, most: int = 16 * 1024**2) -> bytes | None:
         """See `Host.read`."""
-        try:
-            return await self._files.read(path, most=most)
-        except NoSftpError:
-            self._files = CommandFiles(self._run_for_files)
-            return await self._files.read(path, most=most)
+        return await self._with_files(path, lambda files: files.read(path, most=most))
 
     async def write(self, path: str, content: bytes, *, mode: int = 0o600) -> None:
         """See `Host.write`."""
+        await self._with_files(path, lambda files: files.write(path, content, mode=mode))
+
+    async def _with_files(self, path: str, use: "Callable[[SftpFiles | CommandFiles], Awaitable[T]]") -> T:
+        """Use the account's files by SFTP, and from the first time that there is none, by commands."""
         try:
-            await self._files.write(path, content, mode=mode)
-        except NoSftpError:
-            self._files = CommandFiles(self._run_for_files)
-            await self._files.write(path, content, mode=mode)
+            # What opens a pipe in place of a file waits for ever.
+            async with asyncio.timeout(2 * FILE_SECONDS):
+                try:
+                    return await use(self._files)
+                except NoSftpError:
+                    self._files = CommandFiles(self._run_for_files)
+                    return await use(self._files)
+        except TimeoutError as error:
+            raise ComputingUnreachableError(self.computing, f"the file {path} was not done with in time") from error
 
     async def _run_for_files(self, command: Sequence[str], given: bytes, most: int) -> Finished:
         return await self._run(command, given=given, seconds=FILE_SECONDS, most=most)

@@ -47,4 +47,4 @@ def _told(one: Told) -> dict[str, Any]:
         case Removed():
             return {"computing": one.name, "gone": True}
         case Place():
-            return {"computing": one.name, "kind": one.kind, "settings": dict(one.settings)}
+            return {"computing": one.name, "kind": one.kind, "settings": dict(one.settings), "own": one.own}

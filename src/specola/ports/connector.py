@@ -26,7 +26,7 @@ class Connector(Protocol):
     async def probe(self, computing: str) -> Probe:
         """Ask the computing of that name what it is and can do, now."""
 
-    async def probe_draft(self, name: str, kind: str, settings: Mapping[str, Any]) -> Probe:
+    async def probe_draft(self, name: str, kind: str, settings: Mapping[str, Any], *, own: bool = False) -> Probe:
         """Ask a computing that has no record yet, or another one under this name.
 
         Parameters
@@ -35,6 +35,8 @@ class Connector(Protocol):
             What errors call it; accounts that belong to a record of that name are used.
         settings
             All of them, what is secret included.
+        own
+            Whether it is a person's: then its host is not to lead into the platform's own machine.
 
         Raises
         ------
@@ -44,8 +46,13 @@ class Connector(Protocol):
             It does not answer.
         """
 
-    async def host_keys(self, address: str, port: int) -> Sequence[ShownKey]:
+    async def host_keys(self, address: str, port: int, *, own: bool = False) -> Sequence[ShownKey]:
         """Ask a machine that is not registered yet for its host keys; nobody is logged in.
+
+        Parameters
+        ----------
+        own
+            Whether it is for a person's own computing.
 
         Raises
         ------

@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 
 from specola.domain.computing import Audience, Computing
-from specola.domain.errors import ConflictError, DeniedError
-from specola.domain.person import Actor
+from specola.domain.errors import ConflictError, DeniedError, LimitError
+from specola.domain.person import Actor, PersonId
 from specola.domain.task import Desired, Task
 from specola.ports.kinds import CheckedSettings
 from specola.services.definition.computings import ComputingDefinition
 
-__all__ = ["check_may_change", "check_own", "check_removable", "is_own", "may_change"]
+__all__ = ["check_few", "check_may_change", "check_own", "check_removable", "is_own", "may_change"]
+
+
+MOST_OWN = 20
 
 
 def may_change(actor: Actor, computing: Computing) -> bool:
@@ -46,6 +49,15 @@ def check_own(checked: CheckedSettings) -> None:
         raise DeniedError(
             f"You cannot add this computing for yourself: {checked.own.rstrip('.')}.",
             hint="Ask an administrator to add it.",
+        )
+
+
+def check_few(person: PersonId, computings: Sequence[Computing]) -> None:
+    """Make sure that one more computing of a person's own is not too many: each is asked all the time. Raises LimitError."""
+    own = sum(one.owner == person for one in computings)
+    if own >= MOST_OWN:
+        raise LimitError(
+            "computings of your own", str(own + 1), str(MOST_OWN), hint="Remove one that you no longer need."
         )
 
 

@@ -1,19 +1,35 @@
 """Computings: the places that run containers, as people see them, and their records."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 from specola.clock import Clock
 from specola.domain.computing import Audience, Computing, Intake, Probe
-from specola.domain.errors import DefinitionError, DeniedError, MissingError, NameTakenError, Problem
-from specola.domain.person import Actor, Person, Scope
+from specola.domain.errors import (
+    DefinitionError,
+    DeniedError,
+    MissingError,
+    NameTakenError,
+    Problem,
+    TooManyChecksError,
+)
+from specola.domain.person import Actor, Person, PersonId, Scope
 from specola.domain.task import Desired, Reason, Task, TaskState
 from specola.ports.connector import Connector, ShownKey
 from specola.ports.kinds import Kinds
 from specola.secrets import Sealer
 from specola.services.computing_drafts import ComputingDraft, checked_settings, own_name, renewed
-from specola.services.computing_rights import check_may_change, check_own, check_removable, is_own, may_change
+from specola.services.computing_rights import (
+    check_few,
+    check_may_change,
+    check_own,
+    check_removable,
+    is_own,
+    may_change,
+)
 from specola.services.definition.computings import ComputingDefinition, read_computing, write_computing
 from specola.services.places import place_for, usable
 from specola.services.rights import administrator, may
@@ -21,6 +37,9 @@ from specola.services.sealed import open_secrets, seal_secrets
 from specola.storage.store import Store, Transaction
 
 __all__ = ["Computings", "Overseen"]
+
+MOST_TESTS, PROBE_WAIT = 3, 10
+"""How many tests one person has at the same time in one process, and after how many seconds to try again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +63,7 @@ class Computings:
         self._clock = clock
         self._connector = connector
         self._sealer = sealer
+        self._tests: Counter[PersonId] = Counter()
         self.kinds = kinds
         """What may be said of each kind."""
 
@@ -97,7 +117,8 @@ class Computings:
             It, or the connector, does not answer.
         """
         computing = await self.get(actor, name)
-        return await self._connector.probe(computing.name)
+        with self._a_test(actor):
+            return await self._connector.probe(computing.name)
 
     async def test_draft(self, actor: Actor, text: str, *, name: str | None = None) -> Probe:
         """Probe what a definition says, without saving it.
@@ -121,7 +142,10 @@ class Computings:
         definition = read_computing(text)
         async with self._store.read() as tx:
             draft = await self._draft(tx, actor, definition, name)
-        return await self._connector.probe_draft(draft.record.name, draft.record.kind, draft.settings)
+        record = draft.record
+        own = record.owner is not None
+        with self._a_test(actor):
+            return await self._connector.probe_draft(record.name, record.kind, draft.settings, own=own)
 
     async def host_keys(self, actor: Actor, address: str, port: int) -> Sequence[ShownKey]:
         """Return the host keys of a machine that is to be registered, for a person to compare.
@@ -134,7 +158,8 @@ class Computings:
             No SSH server answers there, or the connector does not.
         """
         may(actor, Scope.COMPUTINGS)
-        return await self._connector.host_keys(address, port)
+        with self._a_test(actor):
+            return await self._connector.host_keys(address, port, own=not actor.administers)
 
     # -- records ----------------------------------------------------------------------------------------------------
 
@@ -152,14 +177,16 @@ class Computings:
             It is malformed, or its settings do not fit the kind.
         DeniedError
             It is for others than the actor, or says what only administrators may.
-        NameTakenError
-            There is one of that name.
+        NameTakenError, LimitError
+            There is one of that name; the actor has as many of their own as one may have.
         """
         definition = read_computing(text)
         async with self._store.write() as tx:
             draft = await self._draft(tx, actor, definition, None)
             if await tx.computings.known([draft.record.name]):
                 raise NameTakenError("computing", draft.record.name)
+            if draft.record.owner is not None:
+                check_few(draft.record.owner, await tx.computings.all())
             if definition.order is None:
                 draft = replace(draft, record=replace(draft.record, order=await _end(tx)))
             return _shown(await self._save(tx, draft), actor)
@@ -224,6 +251,18 @@ class Computings:
             )
             record = replace(record, kind=kind, settings=checked.settings, secrets=tuple(sorted(checked.secrets)))
             return await self._save(tx, ComputingDraft(record=record, secrets=checked.secrets))
+
+    @contextmanager
+    def _a_test(self, actor: Actor) -> Iterator[None]:
+        """Let one person have a few machines asked at the same time: each takes a connection, and may take its time."""
+        if self._tests[actor.person.id] >= MOST_TESTS:
+            raise TooManyChecksError(PROBE_WAIT)
+        self._tests[actor.person.id] += 1
+        try:
+            yield
+        finally:
+            self._tests[actor.person.id] -= 1
+            self._tests += Counter()
 
     # -- steps ------------------------------------------------------------------------------------------------------
 

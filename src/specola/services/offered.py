@@ -173,7 +173,7 @@ def _project(wanted: str | None, offer: Offered, *, named: Collection[str]) -> s
     # A cluster that keeps no accounts takes any, and means nothing by it.
     anything = offer.queues and not offer.projects and WORD.fullmatch(wanted) is not None
     if wanted not in offer.projects and not anything:
-        raise NotOfferedError("account", wanted, offer.projects, computing=offer.computing, field="account")
+        raise NotOfferedError("project", wanted, offer.projects, computing=offer.computing, field="project")
     return wanted
 
 

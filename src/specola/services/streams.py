@@ -56,6 +56,8 @@ class Place:
     kind: str
     settings: Mapping[str, Any] = field(repr=False)
     revision: str = ""
+    own: bool = False
+    """Whether it is a person's, and not the platform's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,7 @@ class Streams:
                 kind=one.kind,
                 settings=whole_settings(self._sealer, one, sealed.get(one.name)),
                 revision=f"{one.id}.{one.revision}",
+                own=one.owner is not None,
             )
             for one in await tx.computings.all()
         ]

@@ -181,15 +181,15 @@ async def resolve(planned: Plan, *, wish: Wish, connector: Connector) -> Plan:
     probe = planned.computing.state.probe
     reference = _reference(planned, wish)
     if probe is not None and Capability.IMAGES not in probe.capabilities:
-        image = ImageRecord(reference=planned.release.image, digest=planned.release.digest)
+        image = ImageRecord(reference=_there(planned, planned.release), digest=planned.release.digest)
         return replace(planned, image=image)
-    details = await connector.inspect_image(planned.computing.name, reference.text)
+    details = await connector.inspect_image(planned.computing.name, planned.computing.offer.found_at(reference).text)
     _check_platform(planned, details)
     release = planned.release
     if wish.image is not None:
         release = replace(release_of(reference, details), resources=release.resources)
     image = ImageRecord(
-        reference=release.image, digest=details.digest, id=details.id, architecture=details.architecture
+        reference=_there(planned, release), digest=details.digest, id=details.id, architecture=details.architecture
     )
     return replace(planned, release=release, image=image)
 
@@ -218,6 +218,11 @@ def _reference(planned: Plan, wish: Wish) -> ImageReference:
     if wish.again_of is not None and planned.release.digest and not reference.digest:
         return replace(reference, tag="", digest=planned.release.digest)
     return reference
+
+
+def _there(planned: Plan, release: Release) -> str:
+    """Return by which name the computing gets a release's image."""
+    return planned.computing.offer.found_at(ImageReference.parse(release.image)).text
 
 
 def _check_platform(planned: Plan, details: ImageDetails) -> None:

@@ -8,6 +8,7 @@ import uvloop
 
 from specola import logging
 from specola.authorities.accounts import AccountAuthority
+from specola.clock import Clock
 from specola.config import Settings
 from specola.lifetime import asked_to_end
 from specola.listening import bind
@@ -32,7 +33,7 @@ async def serve(
         The number of the user whose processes may ask, besides root.
     """
     asking = Asking(settings.internal_socket)
-    answering = Server(authority, asking, trusted=trusted)
+    answering = Server(authority, asking, trusted=trusted, clock=Clock())
     serving = await asyncio.start_unix_server(answering.accept, sock=listening, limit=LARGEST_LINE)
     try:
         _ = await stop.wait()

@@ -6,19 +6,23 @@ import json
 import socket
 import struct
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 
 from specola.authorities.accounts import AccountAuthority
+from specola.clock import Clock
+from specola.domain.account_link import Grant, valid_account
 from specola.domain.errors import InvalidError
 from specola.openssh import read_key
 from specola.signer.asking import Asking, RefusedError, UnansweredError
 
-__all__ = ["LARGEST_LINE", "Server"]
+__all__ = ["LARGEST_LINE", "Server", "check_grant"]
 
 LARGEST_LINE = 16 * 1024
 PATIENCE = 15.0
+LONGEST = timedelta(minutes=15)
 CREDENTIALS = struct.Struct("3i")
 QUESTION = frozenset({"computing", "account", "purpose", "person", "request", "public_key"})
 
@@ -32,8 +36,9 @@ class Server:
         The number of the one user whose processes may ask, besides root.
     """
 
-    def __init__(self, authority: AccountAuthority, asking: Asking, *, trusted: int) -> None:
+    def __init__(self, authority: AccountAuthority, asking: Asking, *, trusted: int, clock: Clock) -> None:
         self._authority = authority
+        self._clock = clock
         self._asking = asking
         self._trusted = frozenset({0, trusted})
         self._logger = structlog.stdlib.get_logger("specola.signer")
@@ -72,6 +77,7 @@ class Server:
         grant = await self._asking.grant({**question, "fingerprint": key.fingerprint})
         if grant.account != asked["account"]:
             raise RefusedError("another account was granted than asked for")
+        check_grant(grant, now=self._clock.now())
         certificate = self._authority.certify(key.text, grant)
         self._logger.info(
             "account_certificate_signed",
@@ -84,6 +90,19 @@ class Server:
             expires=grant.expires.isoformat(),
         )
         return {"outcome": "pass", "certificate": certificate, "expires": grant.expires.isoformat()}
+
+
+def check_grant(grant: Grant, *, now: datetime) -> None:
+    """Make sure that a certificate is for minutes, from now on, and for a person's account, whatever was granted.
+
+    Raises
+    ------
+    InvalidError, RefusedError
+        More was granted than anybody should get: `web` talks to visitors, and the signer does not rely on it alone.
+    """
+    valid_account(grant.account)
+    if grant.expires - grant.created > LONGEST or abs(grant.created - now) > LONGEST:
+        raise RefusedError("a certificate is good for minutes, from now on")
 
 
 def _read(line: bytes) -> Mapping[str, str]:

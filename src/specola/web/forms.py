@@ -69,7 +69,7 @@ def read_wish(form: Filled, *, software: str | None = None, again_of: str | None
         placement=Placement(
             time=_time(form["time"].strip()),
             partition=form.values.get("partition"),
-            project=form.values.get("account"),
+            project=form.values.get("project"),
             options={name: value.strip() for name, value in options.items() if value.strip()},
         ),
         environment=read_pairs("environment", form["environment"]),
@@ -84,7 +84,7 @@ def queue_values(resources: Resources, placement: Placement) -> dict[str, str]:
         "gpu_model": resources.gpu_model,
         "time": "" if placement.time is None else format_duration(placement.time),
         "partition": placement.partition or "",
-        "account": placement.project or "",
+        "project": placement.project or "",
     }
     return values | {f"queue_options.{name}": value for name, value in placement.options.items()}
 

@@ -171,6 +171,7 @@ def _offer_fields(definition: ComputingDefinition) -> dict[str, str]:
     form |= {f"offer.{name}": ", ".join(table.get(name, ())) for name in ("partitions", "projects")}
     options = {name: ", ".join(values) for name, values in table.get("options", {}).items()}
     form["offer.options"] = write_pairs(options)
+    form["offer.mirrors"] = write_pairs(table.get("mirrors", {}))
     return form
 
 
@@ -242,6 +243,7 @@ def _offer(form: Filled) -> dict[str, Any]:
     offer |= {name: _words(form[f"offer.{name}"]) for name in ("partitions", "projects")}
     options = read_pairs("offer.options", _all_pairs(form["offer.options"]))
     offer["options"] = {name: _words(values) for name, values in options.items()}
+    offer["mirrors"] = read_pairs("offer.mirrors", form["offer.mirrors"])
     return {key: value for key, value in offer.items() if value}
 
 

@@ -11,6 +11,8 @@ from specola.domain.task import Event, Task, TaskState
 __all__ = ["Mark", "StartStep", "start_steps"]
 
 PULL = "image_pull"
+WANTED = "image_wanted"
+"""The computing fetches the image by itself, while the task stands in its queue."""
 IMAGE_DONE = frozenset({"image_ready", "created", "placed", "waiting", "interface_ready", "running"})
 QUEUE = "waiting_in_queue"
 PLACED = frozenset({"placed", "waiting", "interface_ready", "running"})
@@ -88,7 +90,7 @@ def _image(task: Task, events: Sequence[Event]) -> StartStep:
     after = _first(task, events, IMAGE_DONE)
     pull = next((event for event in reversed(events) if event.code == PULL), None)
     if after is not None:
-        return _step("Image fetched" if pull else "Image is here already", after)
+        return _step(_image_words(task, events, pulled=pull is not None), after)
     if pull is None:
         return _step("Image", None)
     done, total = pull.data.get("done"), pull.data.get("total")
@@ -99,6 +101,13 @@ def _image(task: Task, events: Sequence[Event]) -> StartStep:
         done=done if isinstance(done, int) else None,
         total=total if sized else None,
     )
+
+
+def _image_words(task: Task, events: Sequence[Event], *, pulled: bool) -> str:
+    wanted = any(event.code == WANTED for event in events)
+    if pulled or (wanted and task.begun is not None):
+        return "Image fetched"
+    return "Image is on its way there" if wanted else "Image is here already"
 
 
 def _interface(task: Task, name: str) -> StartStep:

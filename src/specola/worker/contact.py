@@ -154,7 +154,8 @@ class Contact:
             found = await self._computing.discover()
         known = await self._record.known(found)
         for task, handle in found.items():
-            if task in known and not known[task].is_live and known[task].handle is None:
+            record = known.get(task)
+            if record is not None and not record.is_live and record.handle is None and record.may_be(handle):
                 await self._record.change(task, partial(self._remnant, handle))
         strangers = {task: handle for task, handle in found.items() if task not in known}
         if strangers:

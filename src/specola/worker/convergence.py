@@ -128,7 +128,7 @@ class Convergence:
             self._looking = group.create_task(self._look(handles), name=f"look {self._computing.name}")
         for task in tasks:
             if task.id not in self._ended:
-                await self._judge(task, group)
+                await self._judge_alone(task, group)
         if self._contact.orphans and not self._contact.is_lost:
             for orphan in await self._record.orphans_to_remove():
                 handle = self._contact.orphans.get(orphan)
@@ -139,6 +139,15 @@ class Convergence:
     async def _look(self, handles: Collection[Handle]) -> None:
         async with self._surviving("look_failed"):
             await self._contact.look(handles)
+
+    async def _judge_alone(self, task: Task, group: asyncio.TaskGroup) -> None:
+        """Judge a task; what cannot be written of one, such as what its own node told of it, holds up no other."""
+        try:
+            await self._judge(task, group)
+        except (LeaseLostError, DatabaseUnavailableError):
+            raise
+        except Exception:
+            self._logger.exception("task_not_judged", task=task.id)
 
     async def _judge(self, task: Task, group: asyncio.TaskGroup) -> None:
         look = self._contact.look_of(task)

@@ -131,6 +131,8 @@ class Steps:
 
     async def _find(self, task: Task) -> None:
         found = (await self._computing.discover()).get(task.id)
+        if found is not None and not task.may_be(found):
+            found = None
 
         def judge(now: Task) -> Verdict:
             if found is not None:

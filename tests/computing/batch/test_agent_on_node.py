@@ -16,7 +16,7 @@ from tests.support.commands import finish
 from tests.support.nodes import NodeTask, until
 from tests.support.sftp import FileClient
 
-pytestmark = [pytest.mark.anyio, pytest.mark.containers]
+pytestmark = [pytest.mark.anyio, pytest.mark.containers, pytest.mark.lab]
 
 MEGABYTE = 1024**2
 

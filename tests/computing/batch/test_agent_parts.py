@@ -3,6 +3,7 @@
 import ast
 import asyncio
 import io
+import json
 import os
 import sys
 import tempfile
@@ -18,7 +19,7 @@ from specola.computing.batch.agent.journal import Journal
 from specola.computing.batch.agent.manifest import Image, Manifest, Mount, Resources
 from specola.computing.batch.agent.network import listening
 from specola.computing.batch.agent.placed import Placed
-from specola.computing.batch.agent.places import Place, PlaceError, make, remove
+from specola.computing.batch.agent.places import OWNER, Place, PlaceError, make, note, owner_runs, remove
 from specola.computing.batch.agent.runtime import Config, StartError, environment_of
 from specola.computing.batch.parcel import AGENT, parcel
 from specola.computing.inside.fileserver import FileServer
@@ -136,6 +137,19 @@ def test_ports_are_read_from_the_kernels_tables(tmp_path: Path) -> None:
         + "   0: 00000000000000000000000001000000:1F41 0:0000 0A 0\n   1: 00000000000000000000000000000000:1F40 0:0000 0A 0\n"
     )
     assert listening(tmp_path) == {8000: False, 80: False, 8001: True}
+
+
+def test_owner_of_a_folder_can_be_read_while_it_is_noted_again(tmp_path: Path) -> None:
+    place = Place(tmp_path, tmp_path)
+    note(place)
+    with (tmp_path / OWNER).open(encoding="utf-8") as seen:
+        note(place, os.getpid())
+        # It is another file by now, and the earlier one is whole: an agent that looks for what others have left, and found half of it, would end a
+        # task that runs.
+        assert not os.path.samestat(os.fstat(seen.fileno()), (tmp_path / OWNER).stat())
+        assert json.loads(seen.read())["pid"] == os.getpid()
+    assert owner_runs(tmp_path)
+    assert [one.name for one in tmp_path.iterdir()] == [OWNER]
 
 
 def test_folder_of_somebody_else_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

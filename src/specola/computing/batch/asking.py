@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import PurePosixPath
 from typing import Any
 
 from specola.clock import Clock
 from specola.computing.batch.accounts import Account
 from specola.computing.batch.board import Board
 from specola.computing.batch.folders import Folders
-from specola.computing.batch.images import Shelf, told_of
+from specola.computing.batch.images import Shelf, newest, told_of
 from specola.computing.batch.names import Names
 from specola.computing.batch.observing import Seen, chosen, judge
 from specola.computing.batch.scheduling import Entry, JobState, Scheduler
@@ -22,6 +23,8 @@ from specola.domain.task import TaskId
 __all__ = ["Asking"]
 
 MOST_FINAL = 4096
+SOON = 1.0
+"""Seconds between two questions to the books while they do not tell yet how something ended."""
 
 
 class Asking:
@@ -61,7 +64,7 @@ class Asking:
         self._final: dict[TaskId, Observation] = {}
         self._missing: dict[TaskId, float] = {}
         self._books: dict[str, Sequence[Entry]] = {}
-        self._unbooked: dict[str, float] = {}
+        self._recalled = -interval
         self._pictures: dict[str, tuple[float, str]] = {}
 
     async def observe(self, tasks: Collection[TaskId]) -> Mapping[TaskId, Observation]:
@@ -136,20 +139,24 @@ class Asking:
                 continue
             if name in self._books:
                 found[task] = self._books[name]
-            elif now - self._unbooked.get(name, -self._interval) >= min(self._interval, 1.0):
+            else:
                 wanted[name] = task
-        if not wanted:
+        if not wanted or now - self._recalled < self._books_pause(wanted.values(), now):
             return
+        self._recalled = now
         told = await self._scheduler.recall(self.account.host, self.account.user, list(wanted))
         for name, task in wanted.items():
             booked = [one for one in told.get(name, ()) if one.state is JobState.ENDED]
             if booked and not (found[task] and any(one.state is not JobState.ENDED for one in found[task])):
                 self._books[name] = found[task] = _together(found[task], booked)
-                self._unbooked.pop(name, None)
             else:
                 # The books may still have as running what the controller already knows the end of, or has lost.
                 found[task] = found[task] or told.get(name, ())
-                self._unbooked[name] = now
+
+    def _books_pause(self, tasks: Collection[TaskId], now: float) -> float:
+        """Return how long the books are left alone: shortly while an end is not explained yet, and then as the queue."""
+        is_news = any(now - self._missing.get(task, now) < self._patience.total_seconds() for task in tasks)
+        return min(self._interval, SOON) if is_news else self._interval
 
     async def _tell_of_images(self, seen: dict[TaskId, Observation], traces: Mapping[TaskId, Trace]) -> None:
         """Say of tasks that wait for their image how far that is, and of those that will never have it, why."""
@@ -162,8 +169,16 @@ class Asking:
         sentences = dict(
             zip(set(wanted.values()), await asyncio.gather(*map(self._picture, set(wanted.values()))), strict=True)
         )
+        listed = await self.board.look() if wanted else {}
         for task, folder in wanted.items():
             one, sentence = seen[task], sentences[folder]
+            job = newest(listed.get(self._names.image_job(PurePosixPath(folder).name), ()))
+            if one.reason == WaitReason.DEPENDENCY and job is not None and job.state is JobState.WAITING:
+                # What keeps the image's own job waiting keeps the task.
+                seen[task] = replace(
+                    one, reason=job.reason, sentence=job.sentence, raw=job.raw, forecast=job.forecast or one.forecast
+                )
+                continue
             reason = WaitReason.IMAGE if one.reason == WaitReason.DEPENDENCY else one.reason
             seen[task] = replace(one, reason=reason, sentence=sentence or one.sentence)
             if task in self._final:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapp
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,6 +24,7 @@ from specola.computing.batch.outward import dialling
 from specola.computing.batch.parts import Parts
 from specola.computing.batch.probing import unseen
 from specola.computing.batch.session import Session
+from specola.computing.crowd import Crowd, heard
 from specola.domain.budget import Budget
 from specola.domain.computing import (
     Handle,
@@ -35,7 +37,7 @@ from specola.domain.computing import (
     Terminal,
     Usage,
 )
-from specola.domain.errors import ComputingUnreachableError, SpecolaError, TaskNotRunningError
+from specola.domain.errors import ComputingUnreachableError, TaskNotRunningError
 from specola.domain.reference import ImageReference
 from specola.domain.task import TaskId
 from specola.ports.computing import NOTHING, Report, Running, Stream
@@ -46,8 +48,11 @@ __all__ = ["BatchComputing"]
 AnswerT = TypeVar("AnswerT")
 # How many tasks are measured at the same time.
 WIDTH = 16
+# Seconds that one of them has for an answer.
+MEASURING = 4.0
 # Seconds within which the scheduler tells of the end of a task whose agent broke off.
 BREAKS_OFF = 3.0
+FORCED = 137  # 128 + SIGKILL
 
 
 class BatchComputing:
@@ -92,6 +97,7 @@ class BatchComputing:
             arrivals=self._arrivals,
         )
         self._expecting = asyncio.Semaphore(WIDTH)
+        self._crowd = Crowd(name, clock=clock)
         self._watching: set[asyncio.Queue[Handle]] = set()
         self._last: dict[Handle, Observation] = {}
 
@@ -115,15 +121,11 @@ class BatchComputing:
         for handle, ticket in tickets.items():
             if ticket is not None:
                 groups[ticket.account][ticket.task] = handle
-        answers = await asyncio.gather(*(self._observe(*group) for group in groups.items()), return_exceptions=True)
-        failures = [one for one in answers if isinstance(one, BaseException)]
-        for failure in failures:
-            # One account that cannot be asked says nothing of the others; but nothing at all is no answer.
-            if len(failures) == len(answers) or not isinstance(failure, ComputingUnreachableError):
-                raise failure
-        for group, answer in zip(groups.values(), answers, strict=True):
-            for task, handle in group.items():
-                if isinstance(answer, BaseException):
+        # One account that cannot be asked says nothing of the others; but nothing at all is no answer.
+        answers = await self._crowd.ask(groups, lambda account: self._observe(account, groups[account]))
+        for account, answer in answers.items():
+            for task, handle in groups[account].items():
+                if isinstance(answer, ComputingUnreachableError):
                     seen[handle] = self._unseen(handle, answer)
                 else:
                     seen[handle] = self._last[handle] = answer[task]
@@ -144,8 +146,7 @@ class BatchComputing:
                 return None
 
             trace = (await self._parts.folders.look(one.account, [ticket.task]))[ticket.task]
-            last = timedelta(seconds=float((trace.job or {}).get("pre_stop") or 0))
-            await self._parts.stopper.stop(one, ticket.task, grace=grace, last=last, session=session)
+            await self._parts.stopper.stop(one, ticket.task, grace=grace, last=trace.pre_stop, session=session)
             await self._parts.reaching.drop(handle)
             one.forget(ticket.task)
 
@@ -163,18 +164,11 @@ class BatchComputing:
             self._last.pop(handle, None)
 
     async def discover(self) -> Mapping[TaskId, Handle]:
-        """Find the tasks that have a folder, or a job that lives, in all accounts."""
+        """Find the tasks that have a folder, or a job that lives, in all accounts that can be asked."""
         async with asking(self.name, seconds=self._settings.answer * 2):
             names = await self._accounts.names()
-            answers = await asyncio.gather(*map(self._discover, names), return_exceptions=True)
-        failures = [one for one in answers if isinstance(one, BaseException)]
-        for failure in failures:
-            # What is in an account that lets nobody in is found again once it does.
-            if len(failures) == len(answers) or not isinstance(failure, ComputingUnreachableError):
-                raise failure
-        return {
-            task: handle for some in answers if not isinstance(some, BaseException) for task, handle in some.items()
-        }
+        found = heard(await self._crowd.ask(names, self._discover))
+        return {task: handle for some in found.values() for task, handle in some.items()}
 
     async def dial(self, handle: Handle, port: int) -> Stream:
         """Connect to a port of the task's own loopback, through its agent."""
@@ -240,7 +234,7 @@ class BatchComputing:
         width = asyncio.Semaphore(WIDTH)
 
         async def one(handle: Handle) -> Usage | None:
-            async with width:
+            async with width, asyncio.timeout(MEASURING):
                 with contextlib.suppress(TaskNotRunningError):
                     async with self._session(handle) as session:
                         return await session.usage()
@@ -253,7 +247,7 @@ class BatchComputing:
         width = asyncio.Semaphore(WIDTH)
 
         async def one(handle: Handle) -> Mapping[int, bool] | None:
-            async with width:
+            async with width, asyncio.timeout(MEASURING):
                 with contextlib.suppress(TaskNotRunningError):
                     async with self._session(handle) as session:
                         return await session.ports()
@@ -283,7 +277,8 @@ class BatchComputing:
     ) -> Running:
         """Have the task's agent start a command in it."""
         async with asking(self.name), self._session(handle) as session:
-            return await session.execute(command, terminal=terminal, environment=environment)
+            lost = partial(self._lost, handle)
+            return await session.execute(command, terminal=terminal, environment=environment, lost=lost)
 
     async def files(self, handle: Handle) -> Stream:
         """Have the task's agent start OpenSSH's server of files in it."""
@@ -318,6 +313,12 @@ class BatchComputing:
 
     # -- helpers ------------------------------------------------------------------------------------------------------
 
+    async def _lost(self, handle: Handle) -> int:
+        """Return the exit code of a command whose connection broke: it ended with its task, or cannot be told."""
+        if await self._ends(handle):
+            return FORCED
+        raise ComputingUnreachableError(self.name, "the connection to the command broke")
+
     def _session(self, handle: Handle) -> AbstractAsyncContextManager[Session]:
         return self._parts.reaching.session(handle, self._asking)
 
@@ -328,15 +329,15 @@ class BatchComputing:
         async with asking(self.name, seconds=self._settings.answer * 3):
             return await (await self._parts.asking(account)).observe(tasks)
 
-    def _unseen(self, handle: Handle, failure: BaseException) -> Observation:
+    def _unseen(self, handle: Handle, failure: ComputingUnreachableError) -> Observation:
         """Say of a task whose account cannot be asked, while others can, what was said of it before."""
-        sentence = failure.sentence if isinstance(failure, SpecolaError) else str(failure)
-        unknown = Observation(phase=Phase.CREATED, reason=ComputingUnreachableError.code, sentence=sentence)
+        unknown = Observation(phase=Phase.CREATED, reason=failure.code, sentence=failure.sentence)
         return self._last.get(handle, unknown)
 
     async def _discover(self, name: str) -> Mapping[TaskId, Handle]:
-        one = await self._parts.asking(name)
-        folders, jobs = await asyncio.gather(self._parts.folders.sweep(one.account), one.live())
+        async with asking(self.name, seconds=self._settings.answer * 2):
+            one = await self._parts.asking(name)
+            folders, jobs = await asyncio.gather(self._parts.folders.sweep(one.account), one.live())
         return {task: self._names.handle(name, task) for task in {*folders, *jobs}}
 
     async def _ends(self, handle: Handle) -> bool:
@@ -352,19 +353,19 @@ class BatchComputing:
         self, handles: Collection[Handle], ask: Callable[[Handle], Awaitable[AnswerT | None]]
     ) -> Mapping[Handle, AnswerT | None]:
         """Ask the agents of many tasks; those that are not reached are left out, unless none is."""
-        async with asking(self.name):
-            answers = await asyncio.gather(*map(ask, handles), return_exceptions=True)
         found: dict[Handle, AnswerT | None] = {}
         failure: BaseException | None = None
-        for handle, answer in zip(handles, answers, strict=True):
-            if isinstance(answer, BaseException):
-                if not isinstance(answer, ComputingUnreachableError):
+        async with asking(self.name):
+            answers = await asyncio.gather(*map(ask, handles), return_exceptions=True)
+            for handle, answer in zip(handles, answers, strict=True):
+                if isinstance(answer, ComputingUnreachableError | TimeoutError):
+                    failure = answer
+                elif isinstance(answer, BaseException):
                     raise answer
-                failure = answer
-            else:
-                found[handle] = answer
-        if failure is not None and all(answer is None for answer in found.values()):
-            raise failure
+                else:
+                    found[handle] = answer
+            if failure is not None and all(answer is None for answer in found.values()):
+                raise failure
         return found
 
     def _changed(self, handle: Handle) -> None:

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 from cryptography.x509 import load_pem_x509_certificates
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from specola.computing.registries.named import RegistryNames
 from specola.domain.durations import format_duration, parse_duration
 from specola.domain.errors import InvalidError
-from specola.domain.reference import ImageReference
 from specola.domain.sizes import format_size, parse_size
 from specola.hosts.config import HostSettings, Identity
 
@@ -150,7 +150,7 @@ class BatchSettings(BaseModel):
     partition: str = Field(
         "", title="Partition", description="Where tasks run that name none, and the platform's own small jobs."
     )
-    project: str = Field("", title="Account", description="What use is booked on where a task names nothing.")
+    project: str = Field("", title="Booked on", description="What use is booked on where a task names nothing.")
     time: Duration = Field(
         "",
         title="Time",
@@ -182,7 +182,12 @@ class BatchSettings(BaseModel):
     image_time: Duration = Field(
         "1h", title="Time for images", description="The time limit of the job that fetches an image."
     )
-    insecure_registries: tuple[str, ...] = Field(
+    image_days: Annotated[int, Field(ge=0, le=3650)] = Field(
+        30,
+        title="Days of images",
+        description="For how many days a converted image is kept that no task uses; 0: until somebody removes it.",
+    )
+    insecure_registries: RegistryNames = Field(
         (),
         title="Registries without TLS",
         description="Registries, HOST or HOST:PORT, that are asked without TLS, here and from the nodes.",
@@ -263,18 +268,6 @@ class BatchSettings(BaseModel):
     def _words_are_plain(cls, value: str) -> str:
         if value and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}", value) is None:
             raise ValueError("a name has letters, digits and _ . + - only")
-        return value
-
-    @field_validator("insecure_registries")
-    @classmethod
-    def _registries_are_named_as_images_name_them(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for one in value:
-            try:
-                named = ImageReference.parse(f"{one}/a").registry
-            except InvalidError:
-                named = ""
-            if not named or named != one or one == "localhost":
-                raise ValueError(f"“{one}” is no registry; write HOST:PORT, for example localhost:5000")
         return value
 
 

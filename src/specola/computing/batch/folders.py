@@ -15,6 +15,24 @@ __all__ = ["Folders"]
 
 MOST = 200
 FULL = ("no space left", "quota exceeded")
+# A script of ours alone. Files come by its input: what is secret as its first line, which no program but the shell reads.
+# What is cut off on the way has another size, and never gets its name.
+PLACE = """\
+set -eu
+umask 077
+mkdir -p -- "$1"
+cd -- "$1"
+trap 'rm -f -- ".$2.$$" ".credential.$$"' EXIT
+if [ "$4" ]; then
+  IFS= read -r secret
+  printf %s "$secret" >".credential.$$"
+fi
+cat >".$2.$$"
+test "$(wc -c <".$2.$$")" -eq "$3"
+sync -- ".$2.$$" 2>/dev/null || sync
+[ -z "$4" ] || mv -f -- ".credential.$$" "$4"
+mv -f -- ".$2.$$" "$2"
+"""
 
 
 class Folders:
@@ -68,12 +86,24 @@ class Folders:
         """Lay out a task's folder, closed to others; `enrolment` is the secret of an agent that dials out."""
         if enrolment:
             await self.write(account, account.paths.task(task, ENROLMENT), enrolment.encode())
-        await self.write(account, account.paths.task(task, CREDENTIAL), credential.encode())
-        await self.write(account, account.paths.task(task, MANIFEST), manifest.encode())
+        await self._place(account, task, MANIFEST, manifest.encode(), credential=credential)
 
     async def note(self, account: Account, task: TaskId, facts: Mapping[str, Any]) -> None:
         """Write down what was handed in for a task."""
-        await self.write(account, account.paths.task(task, JOB), json.dumps(dict(facts)).encode())
+        await self._place(account, task, JOB, json.dumps(dict(facts)).encode())
+
+    async def _place(
+        self, account: Account, task: TaskId, name: str, content: bytes, *, credential: str | None = None
+    ) -> None:
+        """Write into a task's folder in one command, which waits for fewer answers than `Host.write`."""
+        secret = b"" if credential is None else f"{credential}\n".encode()
+        words = [account.paths.task(task), name, str(len(content)), "" if credential is None else CREDENTIAL]
+        command = ["sh", "-c", PLACE, "place", *words]
+        done = await account.host.run(command, given=secret + content, seconds=self._seconds)
+        if done.code != 0:
+            if any(word in done.complaint.lower() for word in FULL):
+                raise NoSpaceError(self._computing)
+            raise ComputingUnreachableError(self._computing, brief(done.complaint) or f"exit code {done.code}")
 
     async def read(self, account: Account, path: str) -> Mapping[str, Any] | None:
         """Return what a file of JSON says; None: it is not there, or says nothing that could be read."""

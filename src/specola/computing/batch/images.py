@@ -10,6 +10,7 @@ from specola.computing.batch.agent.manifest import Image
 from specola.computing.batch.config import BatchSettings
 from specola.computing.batch.names import Names, Paths
 from specola.computing.batch.scheduling import Entry, Job, JobState
+from specola.domain.accounts import tidy
 from specola.domain.durations import parse_duration
 from specola.domain.placement import Placement
 from specola.domain.sizes import parse_size
@@ -20,6 +21,7 @@ __all__ = ["REQUEST", "SIF", "Shelf", "image_job", "newest", "request_text", "to
 SIF = "image.sif"
 REQUEST = "image.json"
 GONE_WRONG = "ended"
+LONGEST = 600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +96,7 @@ def told_of(status: Mapping[str, Any] | None) -> str:
     if not status:
         return ""
     done, total = status.get("done"), status.get("total")
-    sentence = str(status.get("sentence") or "")
+    sentence = tidy(str(status.get("sentence") or ""), LONGEST)
     if isinstance(done, int) and done > 0 and status.get("phase") != GONE_WRONG:
         of = f" of {total / 1e6:.0f}" if isinstance(total, int) and total else ""
         return f"Its image is being fetched there: {done / 1e6:.0f}{of} MB."

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 from specola.computing.batch.accounts import Account
+from specola.computing.batch.lines import whole_lines
 from specola.computing.batch.names import LOG
 from specola.domain.computing import LogLine
 from specola.domain.errors import ComputingUnreachableError
@@ -24,17 +25,14 @@ async def kept_lines(account: Account, task: TaskId, *, tail: int | None, after:
     """Yield the lines that were kept, oldest first, without the first `after`; none if there is no log."""
     most = "all" if tail is None else str(tail)
     stream = await account.host.open(["sh", "-c", READ, "read", account.paths.task(task), LOG, most])
-    rest = b""
     try:
-        while data := await stream.read():
-            *lines, rest = (rest + data).split(b"\n")
-            for line in lines:
-                if (told := read_line(line)) is None:
-                    continue
-                if after > 0:
-                    after -= 1
-                    continue
-                yield told
+        async for line in whole_lines(stream):
+            if (told := read_line(line)) is None:
+                continue
+            if after > 0:
+                after -= 1
+                continue
+            yield told
     except OSError as error:
         raise ComputingUnreachableError(account.name, str(error)) from error
     finally:
@@ -46,5 +44,5 @@ def read_line(line: bytes) -> LogLine | None:
     try:
         at, channel, text = json.loads(line)
         return LogLine(at=datetime.fromtimestamp(float(at), UTC), stream=str(channel), text=str(text))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError, OSError):
         return None

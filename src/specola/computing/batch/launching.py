@@ -239,6 +239,7 @@ class Launcher:
             # The task's own folder on the node's disk is made there, and the scratch in it: both are gone with the task.
             sif=shelf.sif if shelf else None,
             insecure=self._is_insecure(launch),
+            keep_days=self._settings.image_days,
             network=self._settings.network.value,
             warn=self._before_limit(launch).total_seconds(),
             kill_wait=self._kill_wait.total_seconds(),

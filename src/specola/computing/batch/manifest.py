@@ -29,6 +29,8 @@ class Placing:
         Where the image is as an archive.
     insecure
         Whether the image's registry is asked without TLS.
+    keep_days
+        For how many days converted images are kept that no task uses; 0: for ever.
     network
         `outbound` or `none`.
     grace, warn, kill_wait
@@ -50,6 +52,7 @@ class Placing:
     sif: str | None = None
     archive: str | None = None
     insecure: bool = False
+    keep_days: float = 0.0
     network: str = "outbound"
     grace: float = 10.0
     warn: float = 0.0
@@ -76,6 +79,7 @@ def manifest(launch: Launch, place: Placing) -> Manifest:
             sif=place.sif,
             archive=place.archive,
             insecure=place.insecure,
+            keep_days=place.keep_days,
         ),
         runtime=place.runtime,
         command=launch.command,

@@ -1,7 +1,7 @@
 """What a computing is, from what its scheduler, its nodes and its file system say; what is missing, with the way to mend it."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from specola.computing.batch.config import BatchSettings, RuntimeChoice, SchedulerKind
@@ -9,6 +9,7 @@ from specola.computing.batch.looks import runtimes_of
 from specola.computing.batch.scheduling import Limits
 from specola.domain.computing import Capability, Finding, Probe
 from specola.domain.placement import GpuKind
+from specola.domain.sizes import parse_size
 
 __all__ = ["Facts", "described", "unseen"]
 
@@ -77,8 +78,11 @@ def described(facts: Facts, settings: BatchSettings) -> Probe:
             gpus[kind.model] = max(gpus.get(kind.model, 0), kind.count)
     slurm = settings.scheduler is SchedulerKind.SLURM
     product, version = (limits.product, limits.version) if slurm else _first(runtimes)
-    largest = max((one.cpus for one in limits.partitions), default=0)
-    memory = max((one.memory for one in limits.partitions), default=0)
+    # A job has what looks after the task beside it, which therefore cannot have all memory of a node.
+    beside = parse_size(settings.overhead)
+    partitions = tuple(replace(one, memory=max(one.memory - beside, 0)) for one in limits.partitions)
+    largest = max((one.cpus for one in partitions), default=0)
+    memory = max((one.memory for one in partitions), default=0)
     return Probe(
         product=product,
         version=version,
@@ -89,7 +93,7 @@ def described(facts: Facts, settings: BatchSettings) -> Probe:
         findings=(*facts.findings, *_findings(facts, settings)),
         scheduler=settings.scheduler.value,
         runtimes=tuple(f"{name} {version}".strip() for name, version in runtimes.items()),
-        partitions=limits.partitions,
+        partitions=partitions,
         projects=limits.projects,
         gpus=tuple(GpuKind(model=model, count=count) for model, count in gpus.items()) or _own_gpus(node),
         images=facts.images,

@@ -46,7 +46,7 @@ def ladder(settings: BatchSettings, arrivals: Arrivals | None) -> Sequence[Way]:
     if settings.way is WayChoice.FORWARD:
         return (Forward(), *outward)
     # A step ends with its own job. A connection by SSH is one for all tasks on a node, and pam_slurm_adopt has it end with
-    # the job that was the newest there when it was made: quicker, but another task's end may break it.
+    # one of the account's jobs there, whichever it chose: quicker, but another task's end may break it.
     return (relay, Forward(), *outward)
 
 

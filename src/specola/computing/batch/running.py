@@ -3,14 +3,18 @@
 import asyncio
 import contextlib
 import json
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
 
 from specola.computing.batch.agent.pieces import CODE, END, ERRORS, INPUT, OUTPUT, RESIZE, piece, read_piece
 from specola.domain.computing import Channel, WindowSize
 from specola.ports.computing import Stream
 
-__all__ = ["CommandRunning"]
+__all__ = ["CommandRunning", "Lost"]
 
-FORCED, HUNG_UP = 137, 129
+Lost: TypeAlias = Callable[[], Awaitable[int]]
+
+HUNG_UP = 129
 CHANNELS = {OUTPUT: Channel.OUTPUT, ERRORS: Channel.ERRORS}
 # What the driver of a terminal takes for the end of input.
 END_OF_INPUT = b"\x04"
@@ -18,29 +22,37 @@ PIECE = 32768
 
 
 class CommandRunning:
-    """A `Running` over a stream of pieces."""
+    """A `Running` over a stream of pieces.
 
-    def __init__(self, stream: Stream, *, terminal: bool) -> None:
+    Parameters
+    ----------
+    lost
+        Tells how a command ended whose stream broke off before its agent said so, or raises why nobody can; None: nobody can.
+    """
+
+    def __init__(self, stream: Stream, *, terminal: bool, lost: Lost | None = None) -> None:
         self._stream = stream
         self._terminal = terminal
         self._rest = (Channel.OUTPUT, b"")
         self._ended = False
-        self._code: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._lost = lost or _lost
+        self._over = asyncio.Event()
+        self._code: int | None = None
 
     async def read(self, most: int = 65536) -> tuple[Channel, bytes]:
         """Return up to `most` bytes that it wrote; no bytes once both of its outputs have ended."""
-        while not self._rest[1] and not self._code.done():
+        while not self._rest[1] and not self._over.is_set():
             try:
                 kind, content = await read_piece(self._stream)
             except OSError:
-                # The task has ended, or nobody can tell.
                 kind, content = b"", b""
             if kind in CHANNELS:
                 self._rest = (CHANNELS[kind], content)
-            elif kind == CODE:
-                self._over(int(content))
+            elif kind == CODE and content.isdigit():
+                self._end(int(content))
             elif not kind:
-                self._over(FORCED)
+                # The task has ended, or nobody can tell.
+                self._end(None)
         channel, data = self._rest
         self._rest = (channel, data[most:])
         return channel, data[:most]
@@ -66,21 +78,35 @@ class CommandRunning:
             await self._say(piece(RESIZE, json.dumps([size.columns, size.rows]).encode()))
 
     async def wait(self) -> int:
-        """Return its exit code once its outputs have been read to their end."""
-        return await asyncio.shield(self._code)
+        """Return its exit code once its outputs have been read to their end.
+
+        Raises
+        ------
+        ComputingUnreachableError
+            The connection to it broke, and its task goes on.
+        """
+        await self._over.wait()
+        if self._code is None:
+            self._code = await self._lost()
+        return self._code
 
     async def close(self) -> None:
         """Hang up; the agent ends it, with all it has started."""
-        self._over(HUNG_UP)
+        self._end(HUNG_UP)
         self._rest = (Channel.OUTPUT, b"")
         self._ended = True
         await self._stream.close()
 
-    def _over(self, code: int) -> None:
-        if not self._code.done():
-            self._code.set_result(code)
+    def _end(self, code: int | None) -> None:
+        if not self._over.is_set():
+            self._code = code
+            self._over.set()
 
     async def _say(self, data: bytes) -> None:
-        if not self._code.done():
+        if not self._over.is_set():
             with contextlib.suppress(OSError):
                 await self._stream.write(data)
+
+
+async def _lost() -> int:
+    raise ConnectionResetError("the connection to the command broke")

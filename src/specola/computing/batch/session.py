@@ -3,12 +3,15 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+import math
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
-from specola.computing.batch.mux import Link, Reply, Request
-from specola.computing.batch.running import CommandRunning
+from specola.computing.batch.kept import read_line
+from specola.computing.batch.lines import whole_lines
+from specola.computing.batch.mux import HostileError, Link, Reply, Request
+from specola.computing.batch.running import CommandRunning, Lost
 from specola.domain.computing import LogLine, Terminal, Usage
 from specola.domain.errors import LaunchError, TaskNotRunningError
 from specola.ports.computing import NOTHING, Stream
@@ -16,6 +19,9 @@ from specola.ports.computing import NOTHING, Stream
 __all__ = ["RefusedError", "Session"]
 
 GREETING_SECONDS = 60.0
+LAST_PORT = 65535
+MOST_CPUS, MOST_BYTES = 1e6, 2.0**60
+"""Beyond these, a measurement is none."""
 
 
 class RefusedError(ConnectionError):
@@ -97,15 +103,20 @@ class Session:
         return (await self.open({"do": "dial", "port": port}))[1]
 
     async def execute(
-        self, command: Sequence[str], *, terminal: Terminal | None = None, environment: Mapping[str, str] = NOTHING
+        self,
+        command: Sequence[str],
+        *,
+        terminal: Terminal | None = None,
+        environment: Mapping[str, str] = NOTHING,
+        lost: Lost | None = None,
     ) -> CommandRunning:
-        """Start a command in the task, as `Executes.execute` means it."""
+        """Start a command in the task, as `Executes.execute` means it; see `CommandRunning` for `lost`."""
         asked: Request = {"do": "execute", "command": list(command), "environment": dict(environment)}
         if terminal is not None:
             size = terminal.size
             asked["terminal"] = {"kind": terminal.kind, "columns": size.columns, "rows": size.rows}
         _, stream = await self.open(asked)
-        return CommandRunning(stream, terminal=terminal is not None)
+        return CommandRunning(stream, terminal=terminal is not None, lost=lost)
 
     async def files(self) -> Stream:
         """Open a session of the SSH file transfer protocol, as `HasFiles.files` means it."""
@@ -113,32 +124,40 @@ class Session:
 
     async def logs(self, *, follow: bool = False, tail: int | None = None) -> AsyncIterator[LogLine]:
         """Yield what the task wrote, as `HasLogs.logs` means it."""
-        async for at, channel, text in self._lines({"do": "logs", "follow": follow, "tail": tail}):
-            yield LogLine(at=datetime.fromtimestamp(at, UTC), stream=channel, text=text)
+        async for line in self._lines({"do": "logs", "follow": follow, "tail": tail}):
+            if (told := read_line(line)) is not None:
+                yield told
 
     async def events(self) -> AsyncIterator[Mapping[str, Any]]:
         """Yield the task's status as it is now, and then each time it changes."""
-        async for status in self._lines({"do": "events"}):
-            yield status
+        async for line in self._lines({"do": "events"}):
+            with _understood():
+                yield dict(json.loads(line))
 
     async def status(self) -> Mapping[str, Any]:
         """Return the task's status, as `status.json` has it."""
-        return dict((await self.ask({"do": "status"}))["status"])
+        told = await self.ask({"do": "status"})
+        with _understood():
+            return dict(told["status"])
 
     async def usage(self) -> Usage:
         """Measure what the task uses."""
         told = await self.ask({"do": "usage"})
-        return Usage(
-            at=datetime.fromtimestamp(told["at"], UTC),
-            cpus=told["cpus"],
-            memory=told["memory"],
-            received=told["received"],
-            sent=told["sent"],
-        )
+        with _understood():
+            return Usage(
+                at=datetime.fromtimestamp(float(told["at"]), UTC),
+                cpus=_amount(told["cpus"], most=MOST_CPUS),
+                memory=int(_amount(told["memory"])),
+                received=int(_amount(told["received"])),
+                sent=int(_amount(told["sent"])),
+            )
 
     async def ports(self) -> Mapping[int, bool]:
         """Return the ports that are listened to, each with whether on the task's loopback alone."""
-        return {int(port): bool(alone) for port, alone in (await self.ask({"do": "ports"}))["ports"].items()}
+        told = await self.ask({"do": "ports"})
+        with _understood():
+            found = {int(port): bool(alone) for port, alone in told["ports"].items()}
+        return {port: alone for port, alone in found.items() if 0 < port <= LAST_PORT}
 
     async def stop(self, grace: timedelta) -> None:
         """Have the task asked to end, and forced after `grace`; return at once."""
@@ -146,22 +165,39 @@ class Session:
 
     async def tell(self, text: str) -> int:
         """Write a line to the task's terminals and its log; return how many terminals there are."""
-        return int((await self.ask({"do": "tell", "text": text}))["terminals"])
+        told = await self.ask({"do": "tell", "text": text})
+        with _understood():
+            return int(told["terminals"])
 
-    async def _lines(self, request: Request) -> AsyncIterator[Any]:
+    async def _lines(self, request: Request) -> AsyncIterator[bytes]:
         _, stream = await self.open(request)
-        rest = b""
         try:
-            while data := await stream.read():
-                *lines, rest = (rest + data).split(b"\n")
-                for line in lines:
-                    yield json.loads(line)
+            async for line in whole_lines(stream):
+                yield line
         finally:
             with contextlib.suppress(OSError):
                 await stream.close()
 
 
-def _error(told: Mapping[str, Any]) -> Exception:
+@contextlib.contextmanager
+def _understood() -> Iterator[None]:
+    """Take an answer that is not as it should be for what it is: an agent runs as its account, which may run another."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise HostileError(f"An answer that cannot be read ({type(error).__name__}).") from error
+
+
+def _amount(told: Any, *, most: float = MOST_BYTES) -> float:
+    amount = float(told)
+    if not math.isfinite(amount):
+        raise ValueError("no amount")
+    return min(max(amount, 0.0), most)
+
+
+def _error(told: Any) -> Exception:
+    if not isinstance(told, dict):
+        return HostileError("An answer that cannot be read.")
     code, sentence = str(told.get("code")), str(told.get("sentence"))
     if code == "not_running":
         return TaskNotRunningError()

@@ -10,7 +10,7 @@ import structlog
 from specola.computing.batch.session import Session
 from specola.computing.batch.ways import Way, Whereabouts
 from specola.domain.computing import Handle
-from specola.domain.errors import ComputingUnreachableError, SpecolaError
+from specola.domain.errors import AccountRefusedError, ComputingUnreachableError, HostKeyChangedError, SpecolaError
 
 __all__ = ["Sessions"]
 
@@ -121,8 +121,10 @@ class Sessions:
             try:
                 async with asyncio.timeout(way.seconds):
                     return await way.session(where)
-            except (OSError, TimeoutError):
-                if attempt >= way.attempts:
+            except (AccountRefusedError, HostKeyChangedError):
+                raise
+            except (ComputingUnreachableError, OSError, TimeoutError) as error:
+                if attempt >= (way.attempts if isinstance(error, TimeoutError) else way.tries):
                     raise
             attempt += 1
             await asyncio.sleep(PAUSE)

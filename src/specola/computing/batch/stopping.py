@@ -16,8 +16,8 @@ from specola.domain.task import TaskId
 __all__ = ["Stopper"]
 
 FIRST, LAST = 0.2, 2.0
-CLEANING = timedelta(seconds=5)
-"""What the agent has beyond the grace to clean up and to say good-bye."""
+CLEANING = timedelta(seconds=30)
+"""What the agent has beyond the grace to clean up and to say good-bye: on a busy node, an image takes a while to remove."""
 FORCED = timedelta(seconds=60)
 """How long the scheduler may take to end what it was told to end."""
 
@@ -64,12 +64,19 @@ class Stopper:
             raise ComputingUnreachableError(self.computing, "the task was told to end and has not ended yet")
 
     async def end(self, asking: Asking, task: TaskId) -> None:
-        """Have the scheduler end whatever is left of a task; return once it has ended."""
+        """Have the scheduler end whatever is left of a task; return once it has ended.
+
+        An agent that is asked puts its container away in less time than a scheduler takes to kill them both.
+        """
         jobs = await asking.jobs(task)
         for one in jobs:
             if one.state is not JobState.ENDING:
-                await self._cancel(asking, one, gently=False)
-        if jobs and not await self._ended(asking, task, within=FORCED):
+                await self._cancel(asking, one, gently=one.state is JobState.RUNNING)
+        if not jobs or await self._ended(asking, task, within=CLEANING):
+            return
+        for one in jobs:
+            await self._cancel(asking, one, gently=False)
+        if not await self._ended(asking, task, within=FORCED):
             raise ComputingUnreachableError(self.computing, "the task was told to end and has not ended yet")
 
     async def _ask(

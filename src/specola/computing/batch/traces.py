@@ -1,12 +1,14 @@
 """What lies in task folders on the shared file system, read for many tasks at once."""
 
+import contextlib
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from specola.computing.batch.errors import brief
+from specola.domain.accounts import tidy
 from specola.domain.errors import ComputingUnreachableError
 from specola.domain.task import TaskId
 from specola.ports.hosts import Finished
@@ -15,6 +17,8 @@ __all__ = ["NOTHING_THERE", "Look", "Sweep", "Trace"]
 
 RECORD, FIELD = "\x1e", "\x1f"
 GONE = "gone"
+LONGEST, LAST_CODE, LONGEST_LAST = 600, 255, 600.0
+"""Characters of a word, the highest exit code, seconds that a last command may have."""
 # Scripts of ours alone: what differs comes as arguments, which no shell reads.
 ENTER = f'[ -e "$1" ] || {{ printf {GONE}; exit 0; }}\ncd "$1" || exit 3\nshift\n'
 LOOK = (
@@ -25,7 +29,7 @@ for task do
   [ -d "$task" ] && printf there
   for file in begun job.json status.json; do
     printf '\037'
-    if [ -h "$task/$file" ]; then readlink "$task/$file"; elif [ -f "$task/$file" ]; then cat "$task/$file"; fi
+    if [ -h "$task/$file" ]; then readlink "$task/$file"; elif [ -f "$task/$file" ]; then head -c 65536 "$task/$file"; fi
   done
 done 2>/dev/null
 exit 0
@@ -40,6 +44,8 @@ class Trace:
 
     `mark` names the job, or the process, that the task began as; `job` is what was handed in; `status` what the agent
     last said. `known` is False where the folder of all tasks is missing: then nothing is known of this one either.
+
+    All of it is the account's own, which may write there what it likes: what is read here is short, and of its kind.
     """
 
     known: bool = True
@@ -50,12 +56,12 @@ class Trace:
 
     def word(self, name: str) -> str:
         """Return a word of the agent's status, or else of what was handed in; empty where neither says it."""
-        return str((self.status or {}).get(name) or (self.job or {}).get(name) or "")
+        return tidy(str((self.status or {}).get(name) or (self.job or {}).get(name) or ""), LONGEST)
 
     @property
     def phase(self) -> str:
         """How far the agent says it is; empty: it said nothing yet."""
-        return str((self.status or {}).get("phase") or "")
+        return tidy(str((self.status or {}).get("phase") or ""), LONGEST)
 
     @property
     def has_ended(self) -> bool:
@@ -66,12 +72,21 @@ class Trace:
     def exit_code(self) -> int | None:
         """The code that the container ended with, as the agent says."""
         code = (self.status or {}).get("exit_code")
-        return code if isinstance(code, int) else None
+        return code if isinstance(code, int) and 0 <= code <= LAST_CODE else None
 
     def moment(self, name: str) -> datetime | None:
         """Return a time of the agent's status."""
         at = (self.status or {}).get(name)
-        return datetime.fromtimestamp(at, UTC) if isinstance(at, int | float) else None
+        if isinstance(at, int | float):
+            with contextlib.suppress(ValueError, OverflowError, OSError):
+                return datetime.fromtimestamp(at, UTC)
+        return None
+
+    @property
+    def pre_stop(self) -> timedelta:
+        """How long its last command may take, as it was handed in."""
+        told = (self.job or {}).get("pre_stop")
+        return timedelta(seconds=min(told, LONGEST_LAST)) if isinstance(told, int | float) and told > 0 else timedelta()
 
 
 NOTHING_THERE = Trace()

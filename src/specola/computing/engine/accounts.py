@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapp
 from datetime import timedelta
 from typing import TypeVar
 
+from specola.clock import Clock
+from specola.computing.crowd import Crowd, heard
 from specola.computing.engine.computing import EngineComputing
 from specola.domain.budget import Budget
 from specola.domain.computing import (
@@ -30,8 +32,8 @@ __all__ = ["AccountEngines"]
 
 AnswerT = TypeVar("AnswerT")
 Open = Callable[[str], EngineComputing]
-# How many accounts are asked at the same time.
-WIDTH = 8
+# Seconds that the tasks of one account have to be measured, of several.
+MEASURING = 4.0
 NOBODY = Probe(
     product="none",
     version="",
@@ -61,8 +63,9 @@ class AccountEngines:
         Opens the engine of an account, without asking anything of it.
     """
 
-    def __init__(self, *, name: str, hosts: Hosts, opened: Open) -> None:
+    def __init__(self, *, name: str, hosts: Hosts, opened: Open, clock: Clock) -> None:
         self.name = name
+        self._crowd = Crowd(name, clock=clock)
         self._hosts = hosts
         self._open = opened
         self._engines: dict[str, EngineComputing] = {}
@@ -92,18 +95,14 @@ class AccountEngines:
         An account that cannot be asked says nothing of the others; but if none can, nothing was learnt.
         """
         groups = self._grouped(handles)
-        accounts = [self._engine(account).observe(group) for account, group in groups.items()]
-        answers = await asyncio.gather(*accounts, return_exceptions=True)
-        failures = [one for one in answers if isinstance(one, BaseException)]
         seen = dict.fromkeys(handles, Observation.forgotten())
-        for (account, group), answer in zip(groups.items(), answers, strict=True):
-            if not isinstance(answer, BaseException):
-                seen |= {f"{account}/{name}": one for name, one in answer.items()}
-            elif len(failures) == len(answers) or not isinstance(answer, ComputingUnreachableError):
-                raise answer
-            else:
+        answers = await self._crowd.ask(groups, lambda account: self._engine(account).observe(groups[account]))
+        for account, answer in answers.items():
+            if isinstance(answer, ComputingUnreachableError):
                 unseen = Observation(phase=Phase.CREATED, reason=answer.code, sentence=answer.sentence)
-                seen |= {f"{account}/{name}": unseen for name in group}
+                seen |= {f"{account}/{name}": unseen for name in groups[account]}
+            else:
+                seen |= {f"{account}/{name}": one for name, one in answer.items()}
         return seen
 
     async def stop(self, handle: Handle, *, grace: timedelta) -> None:
@@ -120,22 +119,8 @@ class AccountEngines:
 
     async def discover(self) -> Mapping[TaskId, Handle]:
         """Find the containers of ours in all accounts that can be asked; whose cannot must not hold up the others."""
-        width = asyncio.Semaphore(WIDTH)
-
-        async def one(account: str) -> dict[TaskId, Handle]:
-            async with width:
-                found = await self._engine(account).discover()
-            return {task: f"{account}/{name}" for task, name in found.items()}
-
-        answers = await asyncio.gather(*map(one, await self._accounts()), return_exceptions=True)
-        failures = [answer for answer in answers if isinstance(answer, BaseException)]
-        found: dict[TaskId, Handle] = {}
-        for answer in answers:
-            if not isinstance(answer, BaseException):
-                found |= answer
-            elif len(failures) == len(answers) or not isinstance(answer, ComputingUnreachableError):
-                raise answer
-        return found
+        answers = await self._crowd.ask(await self._accounts(), lambda account: self._engine(account).discover())
+        return {task: f"{account}/{name}" for account, one in heard(answers).items() for task, name in one.items()}
 
     async def dial(self, handle: Handle, port: int) -> Stream:
         """Connect to a port of a task."""
@@ -241,15 +226,10 @@ class AccountEngines:
         ask: Callable[[EngineComputing, Collection[str]], Awaitable[Mapping[str, AnswerT]]],
     ) -> Mapping[Handle, AnswerT]:
         groups = self._grouped(handles)
-        asked = [ask(self._engine(account), names) for account, names in groups.items()]
-        found: dict[Handle, AnswerT] = {}
-        answers = await asyncio.gather(*asked, return_exceptions=True)
-        for account, answer in zip(groups, answers, strict=True):
-            if not isinstance(answer, BaseException):
-                found |= {f"{account}/{name}": one for name, one in answer.items()}
-            elif not isinstance(answer, ComputingUnreachableError) or len(groups) == 1:
-                raise answer
-        return found
+        answers = await self._crowd.ask(
+            groups, lambda account: ask(self._engine(account), groups[account]), patience=MEASURING
+        )
+        return {f"{account}/{name}": one for account, told in heard(answers).items() for name, one in told.items()}
 
     async def _tell(self, account: str, told: asyncio.Queue[Handle]) -> None:
         async for name in self._engine(account).watch():

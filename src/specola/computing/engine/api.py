@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from aiodocker import Docker
 from aiodocker.exceptions import DockerError
+from typing_extensions import override
 
 from specola.computing.engine.carrying import CarriedTransport, StreamConnector, Way
 
@@ -19,9 +20,28 @@ __all__ = ["Connection", "Engine"]
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 CONNECT = 5.0
 HEAD = 64 * 1024
+MOST_ANSWER = 64 * 1024**2
 KEEP = 60.0
 # Whom a request names that goes by a way of its own.
 ANYWHERE = "http://engine"
+
+
+class _Answer(aiohttp.ClientResponse):
+    """An answer that is read whole, if it is not too long: whose engine it is decides what it answers."""
+
+    @override
+    async def read(self) -> bytes:
+        if self._body is None:
+            kept = bytearray()
+            while part := await self.content.readany():
+                kept += part
+                if len(kept) > MOST_ANSWER:
+                    self.close()
+                    raise aiohttp.ClientPayloadError("the engine's answer has no end")
+            self._body = bytes(kept)
+            if self._connection is None:
+                return self._body
+        return await super().read()
 
 
 class Engine:
@@ -152,7 +172,9 @@ class Engine:
             else:
                 connector = aiohttp.TCPConnector(limit=0)
             timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT)
-            self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, trust_env=False)
+            self._session = aiohttp.ClientSession(
+                connector=connector, timeout=timeout, trust_env=False, response_class=_Answer
+            )
         return self._session
 
     async def _base(self) -> str:

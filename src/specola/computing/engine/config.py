@@ -7,8 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from specola.domain.errors import InvalidError
-from specola.domain.reference import ImageReference
+from specola.computing.registries.named import RegistryNames
 from specola.hosts.config import HostSettings, Identity
 
 __all__ = ["EngineSettings", "not_a_persons", "usual_sockets"]
@@ -46,7 +45,7 @@ class EngineSettings(BaseModel):
     """Seconds to wait for an answer where the caller has no budget of its own."""
     disk_low: Annotated[int, Field(ge=0)] = 5 * 1024**3
     """Bytes; with less than this free where the engine keeps its images, a probe warns."""
-    insecure_registries: tuple[str, ...] = ()
+    insecure_registries: RegistryNames = ()
     """The registries, `HOST` or `HOST:PORT`, that are asked without TLS, also on this host itself."""
     leave_host_reachable_from_tasks: bool = False
     """True gives up the protection of this host's own listeners from tasks."""
@@ -58,18 +57,6 @@ class EngineSettings(BaseModel):
             return f"unix://{value}"
         if value and not value.startswith(("unix:///", "tcp://", "http://")):
             raise ValueError("the address of an engine is unix:///PATH or tcp://HOST:PORT")
-        return value
-
-    @field_validator("insecure_registries")
-    @classmethod
-    def _registries_are_named_as_images_name_them(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for one in value:
-            try:
-                named = ImageReference.parse(f"{one}/a").registry
-            except InvalidError:
-                named = ""
-            if not named or named != one or one == "localhost":
-                raise ValueError(f"“{one}” is no registry; write HOST:PORT, for example localhost:5000")
         return value
 
     @model_validator(mode="after")

@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import httpx
 
+from specola.addresses import is_here
 from specola.computing.kubernetes.errors import ApiError
 from specola.computing.kubernetes.kubeconfig import Access, KubeconfigError
 from specola.computing.registries import AddressRefusedError, Reach
@@ -23,6 +24,9 @@ Query = Sequence[tuple[str, str]]
 CONNECT = 5.0
 HEAD = 64 * 1024
 PAGE = 500
+# Whose cluster it is decides what it answers: this process's memory is not for it to fill.
+MOST_ANSWER, MOST_OBJECTS = 64 * 1024**2, 50_000
+ENDLESS = "the cluster's answer has no end"
 # How often a question is put again to a server that is too busy, and how long it is waited at most in between.
 TRIES, LONGEST = 5, 8.0
 BUSY = frozenset({429, 500, 502, 503, 504})
@@ -111,6 +115,8 @@ class Api:
                 found, more = [], ""
                 continue
             found += told.get("items") or []
+            if len(found) > MOST_OBJECTS:
+                raise EOFError(ENDLESS)
             more = (told.get("metadata") or {}).get("continue") or ""
             if not more:
                 return found, str((told.get("metadata") or {}).get("resourceVersion") or "")
@@ -131,8 +137,7 @@ class Api:
         answer = await self._open().send(request, stream=True)
         try:
             if answer.status_code >= 400:
-                await answer.aread()
-                raise self._error(answer)
+                raise self._error(answer, await _whole(answer))
             yield answer.aiter_bytes()
         finally:
             await answer.aclose()
@@ -198,24 +203,25 @@ class Api:
         if body is not None:
             headers["Content-Type"] = f"application/{kind}"
             content = json.dumps(body)
-        answer = await self._open().request(
+        async with self._open().stream(
             method,
             way.url + path,
             params=list(query),
             content=content,
             headers=headers,
             extensions=way.extensions,
-        )
+        ) as answer:
+            came = await _whole(answer)
         if answer.status_code == 401:
             self._forget()
         if answer.status_code >= 400:
-            raise self._error(answer)
-        told = answer.json()
+            raise self._error(answer, came)
+        told = json.loads(came)
         return told if isinstance(told, dict) else {}
 
-    def _error(self, answer: httpx.Response) -> ApiError:
+    def _error(self, answer: httpx.Response, content: bytes) -> ApiError:
         after = answer.headers.get("Retry-After", "")
-        return _read_error(answer.status_code, answer.content, again=float(after) if after.isdecimal() else None)
+        return _read_error(answer.status_code, content, again=float(after) if after.isdecimal() else None)
 
     def _headers(self) -> dict[str, str]:
         return {**self._learn().headers(), "User-Agent": "specola", "Accept": "application/json, */*"}
@@ -235,9 +241,12 @@ class Api:
         host = url.host
         if not self._local:
             try:
-                host = (await Reach().vet(url))[0]
+                addresses = await Reach().vet(url)
             except AddressRefusedError as error:
                 raise KubeconfigError(f"its server is not asked, since {error}") from error
+            if any(map(is_here, addresses)):
+                raise KubeconfigError("its server is not asked, since it is on the platform's own machine")
+            host = addresses[0]
         where = f"[{host}]" if ":" in host else host
         return _Way(
             url=f"{url.scheme}://{where}:{port}{url.path.rstrip('/')}",
@@ -260,6 +269,16 @@ class Api:
                 trust_env=False,
             )
         return self._client
+
+
+async def _whole(answer: httpx.Response) -> bytes:
+    """Read an answer to its end. Raises EOFError if it has none."""
+    kept = bytearray()
+    async for part in answer.aiter_bytes():
+        kept += part
+        if len(kept) > MOST_ANSWER:
+            raise EOFError(ENDLESS)
+    return bytes(kept)
 
 
 class _MissingError(ApiError):

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from specola.computing.kubernetes.kubeconfig import KubeconfigError, read
+from specola.computing.registries.named import RegistryNames
 
 __all__ = ["HomeSettings", "KubernetesSettings", "PartitionSettings", "Reaching"]
 
@@ -89,7 +90,7 @@ class KubernetesSettings(BaseModel):
     pull_secrets: tuple[str, ...] = ()
     service_account: str = "default"
     """Whose name pods run under; its token is never mounted."""
-    insecure_registries: tuple[str, ...] = ()
+    insecure_registries: RegistryNames = ()
     """The registries that the platform asks without TLS about images, as for engines."""
     architectures: tuple[str, ...] = ("amd64",)
     """Of the nodes, where the platform may not look at them itself."""

@@ -140,7 +140,7 @@ def pod_body(launch: Launch, plan: Plan, names: Names, settings: KubernetesSetti
         "terminationGracePeriodSeconds": settings.grace,
         "securityContext": _pod_security(plan, settings),
         "initContainers": [_setup(launch, plan, settings)],
-        "containers": [_task(launch, plan, settings, ports)],
+        "containers": [_task(launch, plan, settings, ports, secret=place.name)],
         "volumes": list(_volumes(launch, place, settings)),
         "imagePullSecrets": [{"name": one} for one in settings.pull_secrets],
         "nodeSelector": {"kubernetes.io/os": "linux", **selector},
@@ -162,7 +162,7 @@ def pod_body(launch: Launch, plan: Plan, names: Names, settings: KubernetesSetti
 
 
 def secret_body(launch: Launch, place: Place, names: Names, *, owner: str) -> dict[str, Any]:
-    """Return the secret with the task's credential, which goes with its pod, `owner`."""
+    """Return the secret with the task's credential, and the variables that hold it, which goes with its pod, `owner`."""
     return {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -173,7 +173,10 @@ def secret_body(launch: Launch, place: Place, names: Names, *, owner: str) -> di
             "ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": place.name, "uid": owner}],
         },
         "immutable": True,
-        "stringData": {"credential": launch.credential},
+        "stringData": {
+            "credential": launch.credential,
+            **{_key(name): value for name, value in _environment(launch).items() if _is_secret(value, launch)},
+        },
     }
 
 
@@ -246,7 +249,7 @@ def _setup(launch: Launch, plan: Plan, settings: KubernetesSettings) -> dict[str
         "name": "setup",
         "image": settings.helper_image,
         "command": ["/bin/busybox", "sh", "-c", SETUP],
-        "env": _variables(values),
+        "env": [{"name": name, "value": _literal(value)} for name, value in values.items()],
         "securityContext": security,
         "resources": {"limits": {"cpu": "500m", "memory": "64Mi"}, "requests": {"cpu": "10m", "memory": "16Mi"}},
         "volumeMounts": [
@@ -265,11 +268,11 @@ def _accounts(launch: Launch, plan: Plan) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _task(launch: Launch, plan: Plan, settings: KubernetesSettings, ports: list[int]) -> dict[str, Any]:
+def _task(launch: Launch, plan: Plan, settings: KubernetesSettings, ports: list[int], *, secret: str) -> dict[str, Any]:
     body: dict[str, Any] = {
         "name": CONTAINER,
         "image": plan.image,
-        "env": _variables(_environment(launch)),
+        "env": _variables(_environment(launch), launch, secret=secret),
         "ports": [{"containerPort": port, "protocol": "TCP"} for port in ports],
         "securityContext": _container_security(launch),
         "resources": _resources(launch, settings),
@@ -303,8 +306,22 @@ def home_of(launch: Launch) -> str:
     return launch.home.path if launch.home is not None else "/tmp"  # noqa: S108 -- in the container
 
 
-def _variables(values: Mapping[str, str]) -> list[dict[str, str]]:
-    return [{"name": name, "value": _literal(value)} for name, value in values.items()]
+def _variables(values: Mapping[str, str], launch: Launch, *, secret: str) -> list[dict[str, Any]]:
+    """Return variables as a pod has them: whoever may look at pods must not see the credential in one."""
+    return [
+        {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": _key(name)}}}
+        if _is_secret(value, launch)
+        else {"name": name, "value": _literal(value)}
+        for name, value in values.items()
+    ]
+
+
+def _is_secret(value: str, launch: Launch) -> bool:
+    return bool(launch.credential) and launch.credential in value
+
+
+def _key(name: str) -> str:
+    return f"variable.{name}"
 
 
 def _literal(text: str) -> str:

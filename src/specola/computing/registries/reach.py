@@ -1,13 +1,12 @@
 """Which registries may be asked from this host: what images are called by is typed by anybody, and must not lead into it."""
 
-import asyncio
-import ipaddress
-import socket
 from collections.abc import Awaitable, Callable, Collection
 
 import httpx
 
-__all__ = ["AddressRefusedError", "Reach", "resolved"]
+from specola.addresses import is_inside, resolved
+
+__all__ = ["AddressRefusedError", "Reach"]
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 
@@ -50,27 +49,10 @@ class Reach:
         if not named and url.scheme != "https":
             raise AddressRefusedError("it would be asked without TLS")
         addresses = await self._resolve(host, url.port or (80 if named else 443))
-        if not named and any(map(_is_inside, addresses)):
+        if not named and any(map(is_inside, addresses)):
             raise AddressRefusedError("it is on this machine, or at an address that only its own link knows")
         return addresses
 
 
-async def resolved(host: str, port: int) -> list[str]:
-    """Return the addresses of a name, as this host's resolver has them, the best first. Raises OSError."""
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except UnicodeError as error:
-        raise OSError(f"{host} cannot be a name") from error
-    return list(dict.fromkeys(str(one[4][0]) for one in found))
-
-
 def _named(registry: str) -> str:
     return registry.lower().removesuffix(":80")
-
-
-def _is_inside(address: str) -> bool:
-    one = ipaddress.ip_address(address)
-    if isinstance(one, ipaddress.IPv6Address):
-        one = one.ipv4_mapped or one
-    # To connect to the unspecified address (0.0.0.0) is to connect to oneself.
-    return one.is_loopback or one.is_link_local or one.is_unspecified or one.is_multicast

@@ -137,7 +137,7 @@ class LimitError(SpecolaError):
 
 
 class NotOfferedError(InvalidError):
-    """Something was asked of a computing that it does not have: a partition, an account, an option, a GPU."""
+    """Something was asked of a computing that it does not have: a partition, a project, an option, a GPU."""
 
     code = "not_offered"
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from specola.domain.durations import format_duration, parse_duration
 from specola.domain.errors import InvalidError
-from specola.domain.offer import Amounts, Offer
+from specola.domain.offer import Amounts, Offer, mirror_fault
 from specola.domain.sizes import format_size, parse_size
 from specola.services.definition.fields import Fields
 
@@ -17,10 +17,17 @@ def read_offer(fields: Fields | None) -> Offer:
         return Offer()
     maximum, default = _amounts(fields, "maximum"), _amounts(fields, "default")
     partitions, projects = fields.texts("partitions", most=64), fields.texts("projects", most=64)
-    options = _options(fields)
+    options, mirrors = _options(fields), fields.table("mirrors", most=255, name=mirror_fault, value=mirror_fault)
     fields.finish()
     try:
-        return Offer(maximum=maximum, default=default, partitions=partitions, projects=projects, options=options)
+        return Offer(
+            maximum=maximum,
+            default=default,
+            partitions=partitions,
+            projects=projects,
+            options=options,
+            mirrors=mirrors,
+        )
     except InvalidError as error:
         # A field below a table is reported at the table: the offer knows no lines.
         table, _, rest = error.field.partition(".")
@@ -57,6 +64,7 @@ def write_offer(offer: Offer) -> dict[str, Any]:
     table: dict[str, Any] = {"maximum": _written(offer.maximum), "default": _written(offer.default)}
     table |= {"partitions": list(offer.partitions), "projects": list(offer.projects)}
     table["options"] = {name: list(values) for name, values in offer.options.items()}
+    table["mirrors"] = dict(offer.mirrors)
     return {key: value for key, value in table.items() if value}
 
 

@@ -143,7 +143,6 @@ async def options_page(
         actor=actor,
         software=software,
         release=release,
-        form=form,
         kinds=ParameterKind,
         **await start_context(services, actor, form, release, command=f"specola run {software.name}"),
     )

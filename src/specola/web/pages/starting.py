@@ -1,9 +1,11 @@
 """The options of a start: what the chosen computing takes, with its defaults and maxima, and how long one would wait there."""
 
+from dataclasses import replace
 from typing import Any
 
 from specola.domain.errors import SpecolaError
 from specola.domain.person import Actor
+from specola.domain.sizes import format_size
 from specola.domain.software import Release, Resources
 from specola.domain.waits import Expected
 from specola.factory import Services
@@ -31,13 +33,30 @@ async def start_context(
     names = [one.name for one in computings]
     name = form["computing"] if form["computing"] in names else next(iter(names), "")
     offer = await services.offers.of(actor, name, partition=form["partition"] or None) if name else None
+    if offer is not None and form.error is None and not form.faults:
+        form = lowered(form, offer)
     return {
+        "form": form,
         "computings": computings,
         "offer": offer,
         "wait": await _wait(services, actor, form, release, offer) if offer and offer.queues else None,
         "usual_time": release.time or (offer.usual.time if offer else None),
         "command": command_line(command, form, offer, first=next(iter(names), "")),
     }
+
+
+def lowered(form: Filled, offer: Offered) -> Filled:
+    """Return a form that asks for no more than a computing takes, where that can be read: it was chosen after the size."""
+    try:
+        wish = read_wish(form)
+    except SpecolaError:
+        return form
+    values, most = dict(form.values), offer.most
+    if wish.cpus is not None and most.cpus is not None and wish.cpus > most.cpus:
+        values["cpus"] = f"{most.cpus:g}"
+    if wish.memory is not None and most.memory is not None and wish.memory > most.memory:
+        values["memory"] = format_size(most.memory)
+    return replace(form, values=values)
 
 
 async def _wait(services: Services, actor: Actor, form: Filled, release: Release, offer: Offered) -> Expected | None:
@@ -61,9 +80,10 @@ def command_line(begin: str, form: Filled, offer: Offered | None, *, first: str)
     words = [begin]
     if offer is not None and offer.computing != first:
         words += ["--on", offer.computing]
-    for name in ("cpus", "memory", "time", "partition", "account"):
+    # The command line calls what use is booked on as schedulers do.
+    for name, option in (*((name, name) for name in ("cpus", "memory", "time", "partition")), ("project", "account")):
         if form[name].strip():
-            words += [f"--{name}", form[name].strip()]
+            words += [f"--{option}", form[name].strip()]
     if form["gpus"].strip() not in {"", "0"}:
         model = f"{form['gpu_model']}:" if form["gpu_model"] else ""
         words += ["--gpus", f"{model}{form['gpus'].strip()}"]

@@ -126,6 +126,5 @@ async def _again(request: Request, services: Services, actor: Actor, task: Task,
         status=status_of(form.error) if form.error else 422 if form.faults else 200,
         actor=actor,
         task=task,
-        form=form,
         **await start_context(services, actor, form, task.release, command=""),
     )

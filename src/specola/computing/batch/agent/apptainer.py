@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from pathlib import Path
 from typing import Callable
 
 from . import images
+from .aging import using
 from .children import Children
 from .manifest import Image, Manifest, Mount
 from .network import Network, NetworkError
@@ -29,6 +31,7 @@ class Apptainer:
         self._children = children
         self._report = report
         self._outward: Outward | None = None
+        self._using: asyncio.Task[None] | None = None
 
     async def start(self, manifest: Manifest, place: Place, placed: Placed, streams: tuple[int, int, int]) -> Container:
         """Start the container in a network of its own, made here. The image is fetched first where it is not here."""
@@ -53,6 +56,7 @@ class Apptainer:
         target = Path(image.sif) if image.sif else place.disk / "image.sif"
         if not target.exists():
             await images.fetch(self._children, program, image, target, scratch=place.disk, report=self._report)
+        self._using = asyncio.ensure_future(using(target))
         return target, await images.config(self._children, program, target)
 
     async def network(self, container: Container, process: int) -> Network:
@@ -62,8 +66,10 @@ class Apptainer:
         return container.network
 
     async def clear(self, place: Place) -> None:
-        """End the way out; the folders are removed by who made them."""
+        """End the way out, let go of the image; the folders are removed by who made them."""
         del place
+        if self._using is not None:
+            self._using.cancel()
         if self._outward is not None:
             self._outward.close()
 

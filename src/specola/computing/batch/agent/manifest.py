@@ -31,6 +31,8 @@ class Image:
         Where it is as an archive (`podman save`), which is used in place of the registry.
     insecure
         Whether the registry is asked without TLS.
+    keep_days
+        For how many days converted images are kept that no task uses, this one and those beside it; 0: for ever.
     """
 
     reference: str
@@ -39,6 +41,7 @@ class Image:
     sif: str | None = None
     archive: str | None = None
     insecure: bool = False
+    keep_days: float = 0.0
 
 
 @dataclass(frozen=True)

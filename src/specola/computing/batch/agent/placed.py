@@ -40,11 +40,11 @@ class Placed:
         if zipfile.is_zipfile(archive):
             with zipfile.ZipFile(archive) as packed:
                 for name in packed.namelist():
-                    if name.startswith(PARTS) and _fits(packed.read(name)):
+                    if name.startswith(PARTS) and _fits(content := packed.read(name)):
                         target = folder / name[len(PARTS) :]
                         target.parent.mkdir(exist_ok=True)
                         target.parent.chmod(0o755)
-                        target.write_bytes(packed.read(name))
+                        target.write_bytes(content)
                         target.chmod(0o755)
         if credential.exists():
             kept = folder / Path(CREDENTIAL).name

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import processes
+from .status import write_whole
 
 __all__ = [
     "MARK",
@@ -82,7 +83,8 @@ def note(place: Place, *sessions: int) -> None:
     """Write down who has a task's folders, and the sessions of processes that it has started."""
     began = {str(one): processes.started(one) for one in (os.getpid(), *sessions)}
     told = {"pid": os.getpid(), "began": began[str(os.getpid())], "disk": str(place.disk), "sessions": began}
-    (place.sockets / OWNER).write_text(json.dumps(told), encoding="utf-8")
+    # In one step: whoever reads half of it takes the task for one whose agent was killed, and clears it away.
+    write_whole(place.sockets / OWNER, json.dumps(told))
 
 
 def disk_for(name: str, folders: Sequence[str]) -> Path:

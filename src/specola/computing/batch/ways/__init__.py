@@ -31,11 +31,16 @@ class Whereabouts:
 
 
 class Way(Protocol):
-    """One way to agents. `seconds` is how long one attempt may take, `attempts` how many are worth it."""
+    """One way to agents.
+
+    `seconds` is how long one attempt may take, `attempts` how many are worth it that took so long, and `tries` how many
+    that broke off before.
+    """
 
     name: str
     seconds: float
     attempts: int
+    tries: int
 
     async def session(self, where: Whereabouts) -> Session:
         """Return a session with the agent of a task."""
@@ -60,7 +65,7 @@ class Direct(Opened):
 
     name = "direct"
     seconds = 10.0
-    attempts = 1
+    attempts = tries = 1
 
     @override
     async def open(self, where: Whereabouts) -> Stream:
@@ -69,11 +74,16 @@ class Direct(Opened):
 
 
 class Forward(Opened):
-    """The agent's socket on a compute node, by SSH through the login node, which the node allows the owner of a job."""
+    """The agent's socket on a compute node, by SSH through the login node, which the node allows the owner of a job.
+
+    Right after a job has ended, pam_slurm_adopt may still put a new connection into what is left of it, and that ends too:
+    so it is tried again for a few seconds.
+    """
 
     name = "forward"
     seconds = 8.0
     attempts = 1
+    tries = 10
 
     @override
     async def open(self, where: Whereabouts) -> Stream:
@@ -99,7 +109,7 @@ class Relay(Opened):
 
     name = "relay"
     seconds = 4.0
-    attempts = 2
+    attempts = tries = 2
 
     def __init__(self, *, launcher: Sequence[str] | None, python: str) -> None:
         self._launcher = launcher
@@ -120,7 +130,7 @@ class Outward:
 
     name = "outward"
     seconds = 10.0
-    attempts = 1
+    attempts = tries = 1
 
     def __init__(self, arrivals: Arrivals) -> None:
         self._arrivals = arrivals
