@@ -64,8 +64,8 @@ class Place:
 
     def run(self, *words: str, user: str) -> str:
         """Run a command on the host that may fail; return all that it wrote."""
-        script = 'exec "$@" 2>&1; true'
-        return self.lab.place.machine(self.lab.inner.name).run("sh", "-c", f"({script})", "-", *words, user=user)
+        script = '"$@" 2>&1; true'
+        return self.lab.place.machine(self.lab.inner.name).run("sh", "-c", script, "-", *words, user=user)
 
     async def answers(self) -> bool:
         """Tell whether its application does."""
