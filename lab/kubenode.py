@@ -191,7 +191,7 @@ def objects(manifest: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]
         yield f"{group}/namespaces/{NAMESPACE}/{one['kind'].lower()}s", dict(one)
     subject = {"kind": "ServiceAccount", "name": USER, "namespace": NAMESPACE}
     yield from _policies(rights, subject)
-    quota = {"pods": "240", "limits.cpu": "64", "limits.memory": "32Gi"}
+    quota = {"pods": "240", "limits.cpu": "128", "limits.memory": "64Gi"}
     yield (
         f"/api/v1/namespaces/{NAMESPACE}/resourcequotas",
         {"metadata": {"name": NAMESPACE}, "spec": {"hard": quota}},

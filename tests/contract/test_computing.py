@@ -106,7 +106,7 @@ async def test_tasks_of_another_installation_are_not_ours(place: Place) -> None:
 
 
 async def test_observing_answers_for_each_handle_also_forgotten_ones(place: Place) -> None:
-    handle = await place.launch(place.web())
+    handle = await place.standing()
     seen = await place.computing.observe([handle, "nobody"])
     assert seen["nobody"] == Observation.forgotten()
     assert seen[handle].phase is Phase.RUNNING
@@ -153,7 +153,7 @@ async def test_removing_leaves_nothing_and_may_be_repeated(place: Place) -> None
 
 
 async def test_dial_carries_http(place: Place) -> None:
-    handle = await place.launch(place.web())
+    handle = await place.standing()
     await served(place, handle)
     request = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
     stream = await place.computing.dial(handle, HTTP)
@@ -163,7 +163,7 @@ async def test_dial_carries_http(place: Place) -> None:
 
 
 async def test_dial_carries_much_both_ways_and_ends_each_half_by_itself(place: Place) -> None:
-    handle = await place.launch(place.web())
+    handle = await place.standing()
     await served(place, handle)
     piece, count = bytes(range(256)) * 256, 512
     stream = await place.computing.dial(handle, ECHO)
@@ -179,7 +179,7 @@ async def test_dial_carries_much_both_ways_and_ends_each_half_by_itself(place: P
 
 
 async def test_address_told_is_where_the_port_answers(place: Place) -> None:
-    handle = await place.launch(place.web())
+    handle = await place.standing()
     await served(place, handle)
     addresses = (await place.observe(handle)).addresses
     if not place.tells_addresses:

@@ -21,7 +21,7 @@ BIG = bytes(range(256)) * 4096 * 10
 @pytest.fixture
 async def handle(place: Place) -> str:
     """A task that runs."""
-    return await place.launch(place.web())
+    return await place.standing()
 
 
 async def start(place: Place, handle: str, *command: str, terminal: Terminal | None = None) -> Running:
@@ -164,7 +164,8 @@ async def test_commands_run_beside_one_another(place: Place, handle: str) -> Non
     assert await asyncio.gather(*map(one, range(8))) == [b"%d" % number for number in range(8)]
 
 
-async def test_command_ends_with_its_task(place: Place, handle: str) -> None:
+async def test_command_ends_with_its_task(place: Place) -> None:
+    handle = await place.launch(place.web())
     running = await start(place, handle, "sleep", "4714")
     await until(lambda: runs(place, handle, "sleep 4714"))
     await place.computing.stop(handle, grace=timedelta(0))

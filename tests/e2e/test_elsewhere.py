@@ -269,6 +269,8 @@ async def wished(stage: Stage, computing: str) -> AsyncIterator[str]:
         "image": f"127.0.0.1:{stage.registry}/{BOX}",
         "command": ["sh", "-c", SERVE],
         "resources": {"cpus": 0.5, "memory": "64MiB"},
+        "user": "home",
+        "home": "/home/person",
         "interfaces": [
             {"name": "web", "port": WEB, "protocol": "http"},
             {"name": "echo", "port": ECHO, "protocol": "tcp"},
@@ -279,11 +281,15 @@ async def wished(stage: Stage, computing: str) -> AsyncIterator[str]:
     try:
         yield told["id"]
     finally:
-        await stage.ask("POST", f"/tasks/{told['id']}/stop", params={"wait": 60})
-        await stage.ask("DELETE", f"/software/{definition['software']}")
+        # A platform that did not come back is told by whatever met it first.
+        with contextlib.suppress(httpx.TransportError):
+            await stage.ask("POST", f"/tasks/{told['id']}/stop", params={"wait": 60})
+            await stage.ask("DELETE", f"/software/{definition['software']}")
 
 
-@pytest.mark.parametrize("where", PLACES)
+@pytest.mark.parametrize(
+    "where", [pytest.param(one, marks=pytest.mark.kubernetes) if one == "kubernetes" else one for one in PLACES]
+)
 async def test_a_task_goes_on_whatever_breaks_on_the_way_to_it(stage: Stage, where: str) -> None:
     add, faults = PLACES[where]
     computing = await add(stage)

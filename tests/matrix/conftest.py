@@ -98,7 +98,7 @@ async def row(request: pytest.FixtureRequest, stage: Stage, seconds_of: Measured
 
     async with (
         PLACES[request.param].opened(Yard(stage.platform, engine)) as found,
-        started(stage.platform, found, request.param) as whole,
+        started(stage.platform, found, request.param, list(seconds_of[request.param])) as whole,
     ):
         seconds_of[request.param][FIRST] = whole.first
         yield whole

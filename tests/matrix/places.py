@@ -82,12 +82,11 @@ class Yard:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A computing that is ready: its name on the platform, the image's name there, what tasks have left on it, and CPUs for one of many."""
+    """A computing that is ready: its name on the platform, the image's name there, and what tasks have left on it."""
 
     name: str
     image: str
     left: Callable[[], Sequence[str]]
-    cpus: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +228,9 @@ async def batch(
 async def on_kubernetes(yard: Yard) -> AsyncIterator[Found]:
     with stocked() as images, shared("kubernetes", up=kubernetes.up, down=kubernetes.down) as lab:
         record = Records(images.port).kubernetes(lab, HELPER)
-        await yard.add(record)
+        # The node has the CPUs of this machine, and what is set aside for one pod no other gets.
+        share = round(min(1.0, (os.cpu_count() or 1) * 0.8 / TASKS), 2)
+        await yard.add({**record, "settings": {**record["settings"], "cpu_share": share}})
         await yard.answers(record["computing"])
 
         def left() -> list[str]:
@@ -238,9 +239,7 @@ async def on_kubernetes(yard: Yard) -> AsyncIterator[Found]:
             names = [one["metadata"]["name"] for items in listed for one in items]
             return [name for name in names if yard.platform.installation in name]
 
-        # The node has those of this machine, and what it has promised to one pod it does not promise to another.
-        cpus = round(min(1.0, (os.cpu_count() or 1) * 0.8 / TASKS), 2)
-        yield Found(record["computing"], f"127.0.0.1:{images.port}/{IN_REGISTRY}", left, cpus)
+        yield Found(record["computing"], f"127.0.0.1:{images.port}/{IN_REGISTRY}", left)
 
 
 PLACES: Mapping[str, Place] = {

@@ -7,8 +7,9 @@ from abc import abstractmethod
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from typing_extensions import override
 
@@ -18,9 +19,11 @@ from lab.machine import Machine
 from lab.registry import Registry
 from lab.slurm import Slurm
 from lab.sshhost import SshHosts as SshLab
+from specola.clock import Clock
 from specola.computing.batch.names import Names, Ticket
 from specola.computing.kinds import Context, open_computing
 from specola.domain.computing import Handle, Launch, Phase, shell_command
+from specola.domain.placement import Placement
 from specola.hosts.config import HostSettings
 from specola.hosts.registered import RegisteredHosts
 from specola.ports.computing import Computing, Executes, Running
@@ -35,6 +38,8 @@ __all__ = ["BatchPlace", "HostPlace", "SlurmPlace", "breakable", "cluster", "hos
 
 NAME, NOBODY = "cluster", "nobody"
 ACCOUNT = "ann"
+SHARED = timedelta(minutes=59)
+"""How long a task may run that tests share."""
 WITHIN = ("specola-test/box:1", "specola-test/arm:1")
 SAID = "/tmp/said"
 # Another program writes what it is told to; it follows a file, since nobody may write to the output of another.
@@ -105,6 +110,8 @@ class BatchPlace(VolumePlace):
 
     tells_addresses = False
     has_images = False
+    shared: ClassVar[dict[tuple[str, str], tuple[str, Handle]]] = {}
+    """Of each cluster and runtime the installation and handle of the task that tests share; it ends with the lab."""
 
     def __init__(
         self, context: Context, *, settings: Mapping[str, Any], login: Login, registry: Registry, runtime: str
@@ -159,6 +166,20 @@ class BatchPlace(VolumePlace):
 
         await until(look, seconds=60)
 
+    @override
+    async def standing(self) -> Handle:
+        key = str(self.login.keys.configuration), str(self.settings["runtime"])
+        installation, handle = self.shared.get(key, (self.context.installation, ""))
+        # Removed is what the first one finds: what belongs to this test's own installation.
+        self.computing = self.open(replace(self.context, installation=installation))
+        if not handle or (await self.observe(handle)).phase is not Phase.RUNNING:
+            # An installation that no test's end removes.
+            installation = Clock().new_id(12)
+            self.computing = self.open(replace(self.context, installation=installation))
+            handle = await self.launch(replace(self.web(), placement=Placement(time=SHARED)))
+            self.shared[key] = installation, handle
+        return handle
+
     def shell(self, script: str) -> Launch:
         """Run a script of the test image's shell."""
         return a_launch(self.box, "sh", "-c", script)
@@ -192,6 +213,7 @@ class BatchPlace(VolumePlace):
 
     @override
     async def close(self) -> None:
+        self.computing = self.opened[0]
         await super().close()
         await self.try_remote("rm", "-rf", f"homes-{self.context.installation}")
 

@@ -172,6 +172,10 @@ class Place(ABC):
         """Launch a task."""
         return await self.computing.launch(launch, report=reports or Reports(), budget=budget())
 
+    async def standing(self) -> Handle:
+        """Return a task that serves and that a test leaves as it is; where a start takes seconds, many tests share it."""
+        return await self.launch(self.web())
+
     async def observe(self, handle: Handle) -> Observation:
         """Look at one task."""
         return (await self.computing.observe([handle]))[handle]

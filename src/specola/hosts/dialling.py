@@ -235,7 +235,7 @@ async def _enter(
                     at or machine.address,
                     machine.port,
                     # Certificates of hosts are for names.
-                    host_key_alias=machine.address,
+                    host_key_alias=machine.address if at else None,
                     tunnel=through or (),
                     client_factory=lambda visitor=visitor: visitor,
                     username=identity.account,

@@ -14,7 +14,8 @@ from specola.domain.errors import LaunchError
 __all__ = ["FilePlacer"]
 
 TEST = (HELPER, "test", "-e", f"{FILES}/.whole")
-UNPACK = (HELPER, "tar", "-x", "-f", "-", "-C", FILES)
+# It ends by itself once it has all: what is on its way when the input is ended may be lost, as containerd closes the pipe at once.
+UNPACK = (HELPER, "sh", "-c", '"$0" head -c "$1" | "$0" tar -x -f - -C "$2"', HELPER)
 PIECE = 256 * 1024
 
 
@@ -43,7 +44,8 @@ class FilePlacer:
                     hint="An administrator installs openssh-sftp-server there.",
                     code="no_files",
                 )
-            if await _run(api, place, UNPACK, given=_archive(parts)) != 0:
+            whole = _archive(parts)
+            if await _run(api, place, (*UNPACK, str(len(whole)), FILES), given=whole) != 0:
                 raise LaunchError(
                     "This task gives no way to its files: it does not take their server.", code="no_files"
                 )
@@ -70,7 +72,8 @@ async def _run(api: Api, place: Place, command: tuple[str, ...], *, given: bytes
     try:
         for start in range(0, len(given), PIECE):
             await session.write(given[start : start + PIECE])
-        await session.end()
+        if not given:
+            await session.end()
         while (await session.read())[1]:
             pass
         return await session.code()
