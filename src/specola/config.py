@@ -194,6 +194,11 @@ class Settings(BaseSettings):
         return self.run / "terminals.sock"
 
     @property
+    def agents_socket(self) -> Path:
+        """Where `connector` awaits agents of tasks that dial out, as the gateway relays them."""
+        return self.run / "agents.sock"
+
+    @property
     def streams(self) -> Path:
         """The folder of the connector's Unix sockets, one for each stream it offers."""
         return self.run / "streams"

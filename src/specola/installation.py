@@ -33,4 +33,5 @@ def computing_context(settings: Settings, clock: Clock) -> Context:
         data=settings.data,
         clock=clock,
         hosts=RelayedHosts(settings.hosts_socket),
+        platform=settings.url,
     )

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from specola.domain.errors import KeyFileError, SealError
 
-__all__ = ["Sealer", "hashed"]
+__all__ = ["Sealer", "hashed", "make_key", "read_key"]
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
@@ -22,6 +22,50 @@ def hashed(secret: str) -> str:
     """
     # "surrogatepass": whatever text arrives has a hash, so that a strange secret is unknown and not an error of ours.
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def read_key(path: Path) -> bytes:
+    """Return the key in the file `path`.
+
+    Raises
+    ------
+    KeyFileError
+        The file is not there, cannot be read, is no key, or may be read by others.
+    """
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            key = file.read(KEY_BYTES + 1)
+    except OSError as error:
+        raise KeyFileError(path, error.strerror or "it cannot be read") from error
+    if mode & 0o077:
+        raise KeyFileError(path, "others may read it; its mode has to be 0600")
+    if len(key) != KEY_BYTES:
+        raise KeyFileError(path, f"it does not hold {KEY_BYTES} bytes")
+    return key
+
+
+def make_key(path: Path) -> bytes:
+    """Return the key in the file `path`, which is made, with mode 0600, if it is not there.
+
+    Two processes that make it at the same time get the same key: the file appears whole, or not at all.
+    """
+    if not path.exists():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft = path.with_name(f"{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
+        file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(file, "wb") as out:
+                out.write(os.urandom(KEY_BYTES))
+                out.flush()
+                os.fsync(out.fileno())
+            # A link, unlike a rename, does not replace the key that another process made meanwhile.
+            path.hardlink_to(draft)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return read_key(path)
 
 
 class Sealer:
@@ -45,47 +89,13 @@ class Sealer:
 
     @classmethod
     def read(cls, path: Path) -> "Sealer":
-        """Return a sealer with the key in the file `path`.
-
-        Raises
-        ------
-        KeyFileError
-            The file is not there, cannot be read, is no key, or may be read by others.
-        """
-        try:
-            with path.open("rb") as file:
-                mode = os.fstat(file.fileno()).st_mode
-                key = file.read(KEY_BYTES + 1)
-        except OSError as error:
-            raise KeyFileError(path, error.strerror or "it cannot be read") from error
-        if mode & 0o077:
-            raise KeyFileError(path, "others may read it; its mode has to be 0600")
-        if len(key) != KEY_BYTES:
-            raise KeyFileError(path, f"it does not hold {KEY_BYTES} bytes")
-        return cls(key)
+        """Return a sealer with the key in the file `path`; raises KeyFileError, as `read_key` does."""
+        return cls(read_key(path))
 
     @classmethod
     def make(cls, path: Path) -> "Sealer":
-        """Return a sealer with the key in the file `path`, which is made, with mode 0600, if it is not there.
-
-        Two processes that make it at the same time get the same key: the file appears whole, or not at all.
-        """
-        if not path.exists():
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            draft = path.with_name(f"{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
-            file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            try:
-                with os.fdopen(file, "wb") as out:
-                    out.write(os.urandom(KEY_BYTES))
-                    out.flush()
-                    os.fsync(out.fileno())
-                # A link, unlike a rename, does not replace the key that another process made meanwhile.
-                path.hardlink_to(draft)
-            except FileExistsError:
-                pass
-            finally:
-                draft.unlink()
-        return cls.read(path)
+        """Return a sealer with the key in the file `path`, which is made if it is not there."""
+        return cls(make_key(path))
 
     def seal(self, text: str, *, purpose: str) -> bytes:
         """Return `text` sealed; it opens only for the same `purpose`."""

@@ -44,6 +44,10 @@ class Context:
         Where time and randomness come from.
     hosts
         The hosts that computings work on; None: this process reaches none.
+    platform
+        The platform's own address, as people type it.
+    awaits_agents
+        Whether this process is the one to which agents of batch tasks come that dial out.
     world
         What computings of kind `memory` keep; hand in one's own to script their behaviour.
     """
@@ -52,6 +56,8 @@ class Context:
     data: Path
     clock: Clock
     hosts: Hosts | None = None
+    platform: str = ""
+    awaits_agents: bool = False
     world: World = field(default_factory=World)
 
 
@@ -132,6 +138,8 @@ def _batch(name: str, settings: BatchSettings, context: Context) -> Computing:
         data=context.data,
         clock=context.clock,
         hosts=context.hosts,
+        platform=context.platform,
+        awaits_agents=context.awaits_agents,
     )
 
 

@@ -9,8 +9,10 @@ import uvloop
 
 from specola import logging
 from specola.clock import Clock
+from specola.computing.batch.enrolment import Enrolment
 from specola.computing.kinds import Context, open_computing
 from specola.config import Settings
+from specola.connector.agents import HEAD_BYTES as AGENT_HEAD, AgentServer
 from specola.connector.direct import DirectConnector
 from specola.connector.directory import Directory
 from specola.connector.ended_accounts import EndedAccounts
@@ -53,7 +55,8 @@ async def serve(settings: Settings, *, context: Context, stop: asyncio.Event) ->
     known = TrialIdentities(identities)
     hosts = RegisteredHosts(partial(host_of, directory), known, local_user=settings.run_as, own=directory.is_own)
     directory.on_forgetting(hosts.forget)
-    shared = replace(context, hosts=hosts)
+    shared = replace(context, hosts=hosts, awaits_agents=True)
+    agents = AgentServer(directory, Enrolment.make(settings.data))
     questions = HostsServer(hosts)
     sampler = Sampler(directory)
     records = records_at(settings.internal_socket, clock=context.clock)
@@ -83,13 +86,17 @@ async def serve(settings: Settings, *, context: Context, stop: asyncio.Event) ->
             asking = await asyncio.start_unix_server(
                 questions.accept, sock=bind(settings.hosts_socket), limit=HOSTS_BUFFER
             )
+            calling = await asyncio.start_unix_server(
+                agents.accept, sock=bind(settings.agents_socket, owner=settings.run_as), limit=AGENT_HEAD
+            )
             serving = group.create_task(server.serve([bind(settings.connector_socket, owner=settings.run_as)]))
             _ = await stop.wait()
             server.should_exit = True
             await serving
             hosts.close()
-            for listening in (windows, asking):
+            for listening in (windows, asking, calling):
                 listening.close()
+            await agents.close()
             await questions.close()
             await terminals.close()
             for part in working:

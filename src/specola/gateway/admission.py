@@ -16,6 +16,7 @@ from specola.gateway.entering import ENTER, Entering
 from specola.gateway.forwarding import (
     PLATFORM_TOKEN,
     Via,
+    block_for_agent,
     block_for_page,
     block_for_platform,
     block_for_task,
@@ -34,6 +35,8 @@ OUR_PATHS = b"/.specola/"
 TUNNEL = b"/tunnel"
 TERMINALS = b"/terminal"
 VIEWER = b"/viewer/"
+AGENTS = b"/.specola/agents"
+"""On the platform's own name: where agents of batch tasks come that dial out."""
 RETRY_AFTER = ("Retry-After", "2")
 
 
@@ -69,6 +72,7 @@ class Admission:
         entering: Entering,
         internal: Internal,
         web: Endpoint,
+        agents: Endpoint,
         clock: Clock,
         records: Records,
     ) -> None:
@@ -77,6 +81,7 @@ class Admission:
         self._entering = entering
         self._pages = Route(endpoint=Endpoint(path=internal.path))
         self._web = Route(endpoint=web)
+        self._agents = Route(endpoint=agents)
         self._clock = clock
         self._records = records
 
@@ -93,6 +98,8 @@ class Admission:
     def at_once(self, asked: Asked) -> Carry | None:
         """Return where a request goes if that is known without asking; raises RefusedError."""
         if isinstance(asked.place, Platform):
+            if asked.head.target == AGENTS:
+                return self._to_agents(asked)
             block = block_for_platform(asked.head, asked.via, self._clock.new_id(16))
             return Carry(route=self._web, head=asked.head, target=asked.head.target, block=block)
         if asked.presented is None or asked.head.target.startswith(OUR_PATHS):
@@ -224,6 +231,11 @@ class Admission:
             decision=decision,
             used=True,
         )
+
+    def _to_agents(self, asked: Asked) -> Carry:
+        """Carry on an agent's connection: the connector knows which task's it is. No person comes by this way."""
+        welcome(asked.head)
+        return Carry(route=self._agents, head=asked.head, target=AGENTS, block=block_for_agent(asked.head, asked.via))
 
     def _route(self, lease: Lease, decision: Decision) -> Route:
         if decision.endpoint is None:

@@ -14,6 +14,7 @@ from specola.gateway.requests import Head
 __all__ = [
     "PLATFORM_TOKEN",
     "Via",
+    "block_for_agent",
     "block_for_page",
     "block_for_platform",
     "block_for_task",
@@ -117,6 +118,13 @@ def block_for_platform(head: Head, via: Via, request: str) -> bytes:
     """Return the header block for `web`, with its empty line."""
     fields = [(name, value) for name, value in carried(head) if name.lower() != b"x-request-id"]
     return joined((*fields, *via.fields(head), (b"X-Request-Id", request.encode())), head)
+
+
+def block_for_agent(head: Head, via: Via) -> bytes:
+    """Return the header block of a WebSocket of a task's agent, with its empty line: what it shows, and where it comes from."""
+    wanted = SOCKET_FIELDS | {b"authorization"}
+    fields = [(name, value) for name, value in carried(head) if name.lower() in wanted]
+    return joined((*fields, *via.fields(head)), None)
 
 
 def block_for_page(head: Head, via: Via, decision: Decision) -> bytes:

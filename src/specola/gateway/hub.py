@@ -59,6 +59,7 @@ class Hub:
             entering=Entering(internal=internal, clock=clock, platform=settings.url),
             internal=internal,
             web=Endpoint(path=str(settings.web_socket)),
+            agents=Endpoint(path=str(settings.agents_socket)),
             clock=clock,
             records=self.records,
         )

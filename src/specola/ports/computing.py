@@ -23,6 +23,7 @@ from specola.domain.task import TaskId
 
 __all__ = [
     "NOTHING",
+    "AwaitsAgents",
     "Computing",
     "Executes",
     "HasFiles",
@@ -149,6 +150,23 @@ class Watches(Protocol):
 
     def watch(self) -> AsyncIterator[Handle]:
         """Yield the handle of each task that may have changed, from now on, until the connection breaks."""
+
+
+@runtime_checkable
+class AwaitsAgents(Protocol):
+    """Tasks there may be reached by what their agents open to the platform."""
+
+    async def expects(self, handle: Handle) -> bool:
+        """Tell whether the agent of a task may come: it was told to, and the task has not ended as far as is known."""
+
+    async def welcome(self, handle: Handle, stream: Stream) -> None:
+        """Keep a connection that a task's agent has opened, for as long as it lasts; it takes an older one's place.
+
+        Raises
+        ------
+        ConnectionError
+            No agent answers there.
+        """
 
 
 @runtime_checkable

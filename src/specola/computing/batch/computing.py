@@ -13,12 +13,14 @@ from typing import TypeVar
 
 from specola.clock import Clock
 from specola.computing.batch.accounts import Accounts
+from specola.computing.batch.arrivals import Arrivals
 from specola.computing.batch.asking import Asking
 from specola.computing.batch.config import BatchSettings, RuntimeChoice
 from specola.computing.batch.errors import asking
 from specola.computing.batch.images import Shelf
 from specola.computing.batch.kept import kept_lines
 from specola.computing.batch.names import Names, Ticket
+from specola.computing.batch.outward import dialling
 from specola.computing.batch.parts import Parts
 from specola.computing.batch.probing import unseen
 from specola.computing.batch.session import Session
@@ -54,9 +56,17 @@ FORCED = 137  # 128 + SIGKILL
 
 
 class BatchComputing:
-    """Tasks are jobs of a scheduler, or processes of an account; the handle of a task is its account and its job's name."""
+    """Tasks are jobs of a scheduler, or processes of an account; the handle of a task is its account and its job's name.
 
-    def __init__(
+    Parameters
+    ----------
+    platform
+        The platform's own address, for agents that dial out.
+    awaits_agents
+        Whether such agents come to this process.
+    """
+
+    def __init__(  # noqa: PLR0913 -- keyword-only: what all computings share
         self,
         *,
         name: str,
@@ -65,12 +75,16 @@ class BatchComputing:
         data: Path,
         clock: Clock,
         hosts: Hosts | None,
+        platform: str = "",
+        awaits_agents: bool = False,
     ) -> None:
         self.name = name
         self._settings = settings
         self._clock = clock
         self._names = Names(installation)
         self._accounts = Accounts(computing=name, settings=settings, hosts=hosts, installation=installation)
+        dials = dialling(settings, platform, data)
+        self._arrivals = Arrivals() if dials and awaits_agents else None
         self._parts = Parts(
             computing=name,
             settings=settings,
@@ -79,7 +93,10 @@ class BatchComputing:
             clock=clock,
             data=data,
             changed=self._changed,
+            dialling=dials,
+            arrivals=self._arrivals,
         )
+        self._expecting = asyncio.Semaphore(WIDTH)
         self._crowd = Crowd(name, clock=clock)
         self._watching: set[asyncio.Queue[Handle]] = set()
         self._last: dict[Handle, Observation] = {}
@@ -163,6 +180,8 @@ class BatchComputing:
 
     async def close(self) -> None:
         """Close the sessions to agents and the connections to registries; tasks go on."""
+        if self._arrivals is not None:
+            await self._arrivals.close()
         await self._parts.close()
 
     async def watch(self) -> AsyncIterator[Handle]:
@@ -271,6 +290,26 @@ class BatchComputing:
         with contextlib.suppress(TaskNotRunningError):
             async with asking(self.name), self._session(handle) as session:
                 await session.tell(text)
+
+    async def expects(self, handle: Handle) -> bool:
+        """Tell whether the agent of a task may come: it was told to, and the task has not ended as far as is known."""
+        ticket = self._names.ticket(handle)
+        if ticket is None or self._arrivals is None:
+            return False
+        async with self._expecting:
+            try:
+                seen = (await self.observe([handle]))[handle]
+            except ComputingUnreachableError:
+                # Its secret was right, and that nobody can be asked ends no task.
+                return True
+        return seen.phase not in {Phase.ENDED, Phase.FORGOTTEN}
+
+    async def welcome(self, handle: Handle, stream: Stream) -> None:
+        """Keep a connection that the agent of a task has opened, for as long as it lasts."""
+        if self._arrivals is None:
+            await stream.close()
+            return
+        await self._arrivals.welcome(handle, stream)
 
     # -- helpers ------------------------------------------------------------------------------------------------------
 

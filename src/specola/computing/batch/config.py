@@ -4,8 +4,10 @@ import re
 from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from cryptography.x509 import load_pem_x509_certificates
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from specola.computing.registries.named import RegistryNames
 from specola.domain.durations import format_duration, parse_duration
@@ -17,6 +19,7 @@ __all__ = ["BatchSettings", "NetworkMode", "RuntimeChoice", "SchedulerKind", "Wa
 
 PATH = re.compile(r"(?:~|/)[A-Za-z0-9_.@+,=/{}~-]*", re.ASCII)
 PROGRAM = re.compile(r"/?[A-Za-z0-9_.+-]+(?:/[A-Za-z0-9_.+-]+)*", re.ASCII)
+ADDRESS = re.compile(r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/-]*)?", re.ASCII)
 PLACES = frozenset({"account"})
 
 
@@ -68,6 +71,7 @@ class WayChoice(StrEnum):
     AUTO = "auto"
     RELAY = "relay"
     FORWARD = "forward"
+    OUTWARD = "outward"
 
 
 class BatchSettings(BaseModel):
@@ -119,7 +123,29 @@ class BatchSettings(BaseModel):
         title="Way to tasks",
         description="relay: by a step of the task's own job; forward: by SSH through the login node to the compute node, "
         "which is quicker, but breaks off when another job of the account ends there; auto: relay, and forward where there "
-        "is no step to be had.",
+        "is no step to be had; outward: by what the task's agent opens to the platform, alone.",
+    )
+    outward: bool = Field(
+        False,
+        title="Agents dial out",
+        description="Whether the agents of tasks open connections to the platform, for sites where it cannot reach them: "
+        "compute nodes need a way to the platform's own address, by HTTPS.",
+    )
+    platform_url: str = Field(
+        "",
+        title="Platform, as nodes see it",
+        description="The platform's https address for agents that dial out; empty: the one that people use.",
+    )
+    platform_authority: str = Field(
+        "",
+        title="Platform's authority",
+        description="Certificates, as PEM, that alone vouch for the platform's where agents dial out; empty: those that the "
+        "nodes trust.",
+    )
+    proxy: str = Field(
+        "",
+        title="Proxy",
+        description="The site's proxy, http://HOST:PORT, through which agents dial out; empty: none.",
     )
     partition: str = Field(
         "", title="Partition", description="Where tasks run that name none, and the platform's own small jobs."
@@ -184,6 +210,34 @@ class BatchSettings(BaseModel):
     def before_limit(self) -> timedelta:
         """How long before its time limit a task is asked to end."""
         return parse_duration(self.clean_stop) if self.clean_stop else timedelta()
+
+    @property
+    def dials_out(self) -> bool:
+        """Whether agents open connections to the platform."""
+        return self.outward or self.way is WayChoice.OUTWARD
+
+    @field_validator("platform_url", "proxy")
+    @classmethod
+    def _addresses_are_plain(cls, value: str, info: ValidationInfo) -> str:
+        schemes = ("http",) if info.field_name == "proxy" else ("https", "http")
+        parts = urlsplit(value)
+        if not value:
+            return value
+        if ADDRESS.fullmatch(value) is None or parts.scheme not in schemes or not parts.hostname:
+            raise ValueError(f"write {schemes[0]}://HOST:PORT, without a name or a password in it")
+        if parts.scheme == "http" and info.field_name != "proxy" and parts.hostname != "127.0.0.1":
+            raise ValueError("agents dial out by TLS: write https://HOST:PORT")
+        return value
+
+    @field_validator("platform_authority")
+    @classmethod
+    def _authority_is_certificates(cls, value: str) -> str:
+        try:
+            if value:
+                load_pem_x509_certificates(value.encode("ascii"))
+        except ValueError as error:
+            raise ValueError("write certificates as PEM: -----BEGIN CERTIFICATE-----…") from error
+        return value
 
     @field_validator("folder", "home", "scratch", "images")
     @classmethod

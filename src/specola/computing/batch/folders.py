@@ -6,7 +6,7 @@ from typing import Any
 
 from specola.computing.batch.accounts import Account
 from specola.computing.batch.errors import brief
-from specola.computing.batch.names import CREDENTIAL, JOB, MANIFEST
+from specola.computing.batch.names import CREDENTIAL, ENROLMENT, JOB, MANIFEST
 from specola.computing.batch.traces import Look, Sweep, Trace
 from specola.domain.errors import ComputingUnreachableError, NoSpaceError
 from specola.domain.task import TaskId
@@ -80,8 +80,12 @@ class Folders:
         sweep = Sweep(account.paths.tasks)
         return sweep.read(self._computing, await account.host.run(sweep.argv(), seconds=self._seconds))
 
-    async def prepare(self, account: Account, task: TaskId, *, manifest: str, credential: str) -> None:
-        """Lay out a task's folder, closed to others."""
+    async def prepare(
+        self, account: Account, task: TaskId, *, manifest: str, credential: str, enrolment: str = ""
+    ) -> None:
+        """Lay out a task's folder, closed to others; `enrolment` is the secret of an agent that dials out."""
+        if enrolment:
+            await self.write(account, account.paths.task(task, ENROLMENT), enrolment.encode())
         await self._place(account, task, MANIFEST, manifest.encode(), credential=credential)
 
     async def note(self, account: Account, task: TaskId, facts: Mapping[str, Any]) -> None:
@@ -128,7 +132,7 @@ class Folders:
     async def remove(self, account: Account, task: TaskId) -> None:
         """Remove a task's folder with all that is in it, the credential first."""
         folder = account.paths.task(task)
-        command = ["rm", "-rf", "--", f"{folder}/{CREDENTIAL}", folder]
+        command = ["rm", "-rf", "--", f"{folder}/{CREDENTIAL}", f"{folder}/{ENROLMENT}", folder]
         done = await account.host.run(command, seconds=self._seconds)
         if done.code != 0:
             # What a process still writes there as it ends is removed by the second attempt.

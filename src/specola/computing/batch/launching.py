@@ -17,6 +17,7 @@ from specola.computing.batch.looks import Looks
 from specola.computing.batch.manifest import Placing, manifest
 from specola.computing.batch.names import MARK, OUTPUT, Names
 from specola.computing.batch.observing import chosen
+from specola.computing.batch.outward import Dialling
 from specola.computing.batch.scheduling import Entry, Job, JobState, Scheduler
 from specola.computing.locks import alone
 from specola.computing.registries import Registry
@@ -55,6 +56,8 @@ class Launcher:
         The folder of the locks between processes of this machine.
     board
         Gives the board of an account.
+    dialling
+        What agents need that dial out to the platform; None: they do not.
     """
 
     def __init__(  # noqa: PLR0913 -- keyword-only: one part for each step
@@ -72,6 +75,7 @@ class Launcher:
         clock: Clock,
         locks: Path,
         agent: bytes,
+        dialling: Dialling | None,
     ) -> None:
         self._computing = computing
         self._settings = settings
@@ -85,6 +89,7 @@ class Launcher:
         self._clock = clock
         self._locks = locks
         self._agent = agent
+        self._dialling = dialling
         self._kill_wait: timedelta | None = None
 
     async def launch(self, launch: Launch, *, report: Report) -> Handle:
@@ -119,7 +124,13 @@ class Launcher:
         placing = await self._placing(launch, account, runtime=runtime, shelf=shelf)
         exact = replace(launch, digest=picture.digest, image_id=picture.id)
         written = manifest(exact, placing).text()
-        await self._folders.prepare(account, launch.task, manifest=written, credential=launch.credential)
+        await self._folders.prepare(
+            account,
+            launch.task,
+            manifest=written,
+            credential=launch.credential,
+            enrolment=self._dialling.enrolment.secret(launch.task) if self._dialling else "",
+        )
         await report(Progress(code="prepared", sentence="Its folder is there."))
         try:
             after = await self._image(launch, account, picture, shelf, agent=agent, report=report)
@@ -234,6 +245,7 @@ class Launcher:
             kill_wait=self._kill_wait.total_seconds(),
             deadline=deadline,
             folders=(scratch,) if scratch else (),
+            platform=self._dialling.platform if self._dialling else None,
         )
 
     def _job(self, launch: Launch, account: Account, *, agent: str, after: str | None) -> Job:

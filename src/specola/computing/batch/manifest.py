@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from specola.computing.batch.agent.manifest import Image, Manifest, Mount, Resources, Storage
+from specola.computing.batch.agent.manifest import Image, Manifest, Mount, Platform, Resources, Storage
 from specola.domain.computing import Launch
 
-__all__ = ["Image", "Manifest", "Mount", "Placing", "Resources", "Storage", "manifest"]
+__all__ = ["Image", "Manifest", "Mount", "Placing", "Platform", "Resources", "Storage", "manifest"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +41,8 @@ class Placing:
         Where Podman keeps what belongs to this task; None: below the task's folder on the node.
     folders
         Where the node's own disk is, as the site says.
+    platform
+        Where the agent dials out to; None: it does not.
     """
 
     installation: str
@@ -58,6 +60,7 @@ class Placing:
     deadline: float | None = None
     storage: Storage | None = None
     folders: tuple[str, ...] = ()
+    platform: Platform | None = None
 
 
 def manifest(launch: Launch, place: Placing) -> Manifest:
@@ -96,4 +99,5 @@ def manifest(launch: Launch, place: Placing) -> Manifest:
         capabilities=launch.capabilities,
         storage=place.storage,
         folders=place.folders,
+        platform=place.platform,
     )

@@ -7,10 +7,25 @@ from dataclasses import dataclass
 from specola.domain.computing import Handle
 from specola.domain.task import TaskId
 
-__all__ = ["AGENT", "CREDENTIAL", "JOB", "LOG", "MANIFEST", "MARK", "OUTPUT", "STATUS", "Names", "Paths", "Ticket"]
+__all__ = [
+    "AGENT",
+    "CREDENTIAL",
+    "ENROLMENT",
+    "JOB",
+    "LOG",
+    "MANIFEST",
+    "MARK",
+    "OUTPUT",
+    "STATUS",
+    "Names",
+    "Paths",
+    "Ticket",
+]
 
 MANIFEST = "manifest.json"
 CREDENTIAL = "credential"
+ENROLMENT = "enrolment"
+"""The secret by which the platform knows an agent that dials out."""
 STATUS = "status.json"
 LOG = "log"
 JOB = "job.json"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from specola.clock import Clock
 from specola.computing.batch.accounts import Account, Accounts
+from specola.computing.batch.arrivals import Arrivals
 from specola.computing.batch.asking import Asking
 from specola.computing.batch.board import Board
 from specola.computing.batch.config import BatchSettings, SchedulerKind
@@ -14,6 +15,7 @@ from specola.computing.batch.folders import Folders
 from specola.computing.batch.launching import Launcher
 from specola.computing.batch.looks import Looks
 from specola.computing.batch.names import Names
+from specola.computing.batch.outward import Dialling
 from specola.computing.batch.parcel import parcel
 from specola.computing.batch.prober import Prober
 from specola.computing.batch.processes import ProcessScheduler
@@ -45,6 +47,10 @@ class Parts:
     ----------
     changed
         Called with a task's handle when its agent says that something changed.
+    dialling
+        What agents need that dial out to the platform; None: they do not.
+    arrivals
+        What they have opened to this process; None: they come to another one.
     """
 
     def __init__(  # noqa: PLR0913 -- keyword-only: what each part needs
@@ -57,6 +63,8 @@ class Parts:
         clock: Clock,
         data: Path,
         changed: Callable[[Handle], None],
+        dialling: Dialling | None,
+        arrivals: Arrivals | None,
     ) -> None:
         self._computing = computing
         self._settings = settings
@@ -79,7 +87,13 @@ class Parts:
             agent=agent,
         )
         self.reaching = Reaching(
-            computing=computing, settings=settings, names=names, folders=self.folders, agent=agent, changed=changed
+            computing=computing,
+            settings=settings,
+            names=names,
+            folders=self.folders,
+            agent=agent,
+            arrivals=arrivals,
+            changed=changed,
         )
         self.launcher = Launcher(
             computing=computing,
@@ -94,6 +108,7 @@ class Parts:
             clock=clock,
             locks=data / "launching",
             agent=agent,
+            dialling=dialling,
         )
         self.prober = Prober(
             computing=computing,

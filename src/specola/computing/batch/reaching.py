@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
+from specola.computing.batch.arrivals import Arrivals
 from specola.computing.batch.asking import Asking
 from specola.computing.batch.config import BatchSettings, SchedulerKind, WayChoice
 from specola.computing.batch.folders import Folders
@@ -13,7 +14,7 @@ from specola.computing.batch.scheduling import JobState
 from specola.computing.batch.session import RefusedError, Session
 from specola.computing.batch.sessions import Sessions
 from specola.computing.batch.traces import Trace
-from specola.computing.batch.ways import Direct, Forward, Relay, Way, Whereabouts
+from specola.computing.batch.ways import Direct, Forward, Outward, Relay, Way, Whereabouts
 from specola.domain.computing import Handle, Phase
 from specola.domain.errors import ComputingUnreachableError, TaskNotRunningError
 
@@ -23,20 +24,30 @@ USUAL_PATH = "/usr/local/bin:/usr/bin:/bin"
 BEGUN = frozenset({"starting", "pulling", "running"})
 
 
-def ladder(settings: BatchSettings) -> Sequence[Way]:
-    """Return the ways that may lead to tasks, the best first."""
+def ladder(settings: BatchSettings, arrivals: Arrivals | None) -> Sequence[Way]:
+    """Return the ways that may lead to tasks, the best first.
+
+    Parameters
+    ----------
+    arrivals
+        What agents have opened to this process; None: they come to another one.
+    """
+    # The last one: what is a relay of the site's own network or a step of the job needs no way out of the nodes.
+    outward = (Outward(arrivals),) if settings.dials_out and arrivals is not None else ()
+    if settings.way is WayChoice.OUTWARD:
+        return outward
     if settings.scheduler is SchedulerKind.NONE:
-        return (Direct(), Relay(launcher=None, python=settings.python))
+        return (Direct(), Relay(launcher=None, python=settings.python), *outward)
     path = (f"PATH={':'.join((*settings.path, USUAL_PATH))}",) if settings.path else ()
     launcher = ("env", "LC_ALL=C", *path, "srun")
     relay = Relay(launcher=launcher, python=settings.python)
     if settings.way is WayChoice.RELAY:
-        return (relay,)
+        return (relay, *outward)
     if settings.way is WayChoice.FORWARD:
-        return (Forward(),)
+        return (Forward(), *outward)
     # A step ends with its own job. A connection by SSH is one for all tasks on a node, and pam_slurm_adopt has it end with
     # one of the account's jobs there, whichever it chose: quicker, but another task's end may break it.
-    return (relay, Forward())
+    return (relay, Forward(), *outward)
 
 
 class Reaching:
@@ -46,11 +57,13 @@ class Reaching:
     ----------
     agent
         The agent's content, which tells where its file is.
+    arrivals
+        What agents have opened to this process; None: they come to another one.
     changed
         Called with a task's handle when its agent says that something changed, and when the connection to it breaks.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- keyword-only: what it asks, and what it is told
         self,
         *,
         computing: str,
@@ -58,6 +71,7 @@ class Reaching:
         names: Names,
         folders: Folders,
         agent: bytes,
+        arrivals: Arrivals | None,
         changed: Callable[[Handle], None],
     ) -> None:
         self._computing = computing
@@ -65,7 +79,7 @@ class Reaching:
         self._names = names
         self._folders = folders
         self._agent = agent
-        self.sessions = Sessions(computing=computing, ways=ladder(settings), changed=changed)
+        self.sessions = Sessions(computing=computing, ways=ladder(settings, arrivals), changed=changed)
 
     @asynccontextmanager
     async def session(self, handle: Handle, asking: Callable[[Ticket], Awaitable[Asking]]) -> AsyncIterator[Session]:
@@ -115,7 +129,7 @@ class Reaching:
         one = await asking(ticket)
         if one.is_over(ticket.task):
             raise TaskNotRunningError
-        where = await self._where(one, ticket)
+        where = await self._where(one, ticket, handle)
         try:
             return await self.sessions.get(handle, where)
         except ComputingUnreachableError:
@@ -130,14 +144,14 @@ class Reaching:
         seen = (await (await asking(ticket)).observe([ticket.task]))[ticket.task]
         return seen.phase in {Phase.ENDED, Phase.FORGOTTEN}
 
-    async def _where(self, one: Asking, ticket: Ticket) -> Whereabouts:
+    async def _where(self, one: Asking, ticket: Ticket, handle: Handle) -> Whereabouts:
         trace = (await self._folders.look(one.account, [ticket.task]))[ticket.task]
         sockets = trace.word("sockets")
         if trace.phase not in BEGUN or not sockets:
             raise TaskNotRunningError
         job, node = await self._job(one, ticket, trace)
         agent = one.account.paths.agent(self._agent)
-        return Whereabouts(account=one.account, job=job, node=node, sockets=sockets, agent=agent)
+        return Whereabouts(handle=handle, account=one.account, job=job, node=node, sockets=sockets, agent=agent)
 
     async def _job(self, asking: Asking, ticket: Ticket, trace: Trace) -> tuple[str, str]:
         """Return job and node of a task that began: as its agent says, and where it says too little, the scheduler."""

@@ -99,7 +99,7 @@ class Sessions:
     async def _first(self, where: Whereabouts) -> tuple[Session, Way]:
         """Open a session over the first way that works; those that failed lately come last."""
         now, account = asyncio.get_running_loop().time(), where.account.name
-        said = ""
+        said = "" if self._ways else "its agent dials out to another process of the platform"
         for way in sorted(self._ways, key=lambda one: now < self._broken.get((account, one.name), 0.0)):
             try:
                 session = await self._attempt(way, where)
@@ -120,7 +120,7 @@ class Sessions:
         while True:
             try:
                 async with asyncio.timeout(way.seconds):
-                    return await Session.over(await way.open(where), seconds=way.seconds)
+                    return await way.session(where)
             except (AccountRefusedError, HostKeyChangedError):
                 raise
             except (ComputingUnreachableError, OSError, TimeoutError) as error:

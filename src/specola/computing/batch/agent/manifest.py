@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, TypeVar
 
-__all__ = ["VERSION", "Image", "Manifest", "Mount", "Resources", "Storage"]
+__all__ = ["VERSION", "Image", "Manifest", "Mount", "Platform", "Resources", "Storage"]
 
 VERSION = 1
 PartT = TypeVar("PartT")
@@ -72,6 +72,25 @@ class Storage:
 
 
 @dataclass(frozen=True)
+class Platform:
+    """Where the agent reaches the platform, which shows that it knows the task's secret.
+
+    Parameters
+    ----------
+    url
+        The platform's address: `https`, or `http://127.0.0.1`.
+    proxy
+        The site's proxy, `http://HOST:PORT`; empty: none.
+    authority
+        Certificates that alone vouch for the platform's, as PEM; empty: those that the node trusts.
+    """
+
+    url: str
+    proxy: str = ""
+    authority: str = ""
+
+
+@dataclass(frozen=True)
 class Manifest:
     """Everything the agent needs to start one task.
 
@@ -107,6 +126,8 @@ class Manifest:
         The capabilities that its root has, where the runtime gives any.
     folders
         Where the node's own disk is looked for, before what its environment tells.
+    platform
+        Where the agent dials out to; None: it does not.
     """
 
     task: str
@@ -132,6 +153,7 @@ class Manifest:
     capabilities: tuple[str, ...] = ()
     storage: Storage | None = None
     folders: tuple[str, ...] = ()
+    platform: Platform | None = None
 
     def text(self) -> str:
         """Return it as the file has it."""
@@ -158,6 +180,7 @@ class Manifest:
                     "home": _part(Mount, told.get("home")),
                     "scratch": _part(Mount, told.get("scratch")),
                     "storage": _part(Storage, told.get("storage")),
+                    "platform": _part(Platform, told.get("platform")),
                     "resources": _made(Resources, told.get("resources") or {}),
                     **{
                         name: tuple(told.get(name) or ()) for name in ("command", "pre_stop", "capabilities", "folders")

@@ -10,14 +10,18 @@ from pathlib import Path
 
 from . import places
 from .aging import age
+from .calling import call
+from .children import Children
 from .image import fetch
 from .manifest import Manifest
 from .probe import probe
+from .runtime import ours
 from .serving import Serving
 from .sweep import guard, sweep
 from .task import Task
 
-USAGE = "run TASKFOLDER | relay SOCKETFOLDER | image IMAGEFOLDER | probe | sweep FOLDER"
+USAGE = "run TASKFOLDER | relay SOCKETFOLDER | call TASKFOLDER SOCKETFOLDER | image IMAGEFOLDER | probe | sweep FOLDER"
+CALLS, AGAIN = "calls.log", 2.0
 __all__ = ["main"]
 
 
@@ -26,6 +30,8 @@ def main(words: list[str]) -> int:
     verb, *rest = words or [""]
     if verb == "run" and len(rest) == 1:
         return _run(Path(rest[0]))
+    if verb == "call" and len(rest) == 2:
+        return asyncio.run(call(Path(rest[0]), Path(rest[1])))
     if verb == "image" and len(rest) == 1:
         os.umask(0o077)
         return asyncio.run(fetch(Path(rest[0])))
@@ -54,7 +60,21 @@ def _run(folder: Path) -> int:
 async def _serve(folder: Path, manifest: Manifest, place: places.Place) -> int:
     task = Task(folder, manifest, place, Path(sys.argv[0]).resolve())
     server = await Serving(task).listen()
+    calling = asyncio.ensure_future(_keep_calling(task.children, folder, place)) if manifest.platform else None
     try:
         return await task.run()
     finally:
+        if calling is not None:
+            calling.cancel()
         server.close()
+
+
+async def _keep_calling(children: Children, folder: Path, place: places.Place) -> None:
+    """Have a process beside this one keep a connection to the platform: whatever becomes of it, the task goes on."""
+    command = (sys.executable, str(Path(sys.argv[0]).resolve()), "call", str(folder), str(place.sockets))
+    while True:
+        with open(os.devnull, "r+b") as nothing, (folder / CALLS).open("ab") as log:
+            streams = (nothing.fileno(), log.fileno(), log.fileno())
+            child = children.start(command, ours(os.environ, place), streams=streams)
+        await child.exited
+        await asyncio.sleep(AGAIN)
