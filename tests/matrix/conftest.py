@@ -91,7 +91,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the cells that show on one more computing what others show already."""
     for item in items:
         given = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-        if {"row", "protocol"} <= set(given) and given["protocol"] not in SHORT[given["row"]]:
+        if {"row", "protocol"} <= set(given) and given["protocol"] not in SHORT[str(given["row"])]:
             item.add_marker(pytest.mark.long)
 
 
