@@ -5,6 +5,7 @@ import asyncio
 import io
 import json
 import os
+import pty
 import sys
 import tempfile
 import zipfile
@@ -18,6 +19,7 @@ from specola.computing.batch.agent.apptainer import argv
 from specola.computing.batch.agent.journal import Journal
 from specola.computing.batch.agent.manifest import Image, Manifest, Mount, Resources
 from specola.computing.batch.agent.network import listening
+from specola.computing.batch.agent.pipes import Source
 from specola.computing.batch.agent.placed import Placed
 from specola.computing.batch.agent.places import OWNER, Place, PlaceError, make, note, owner_runs, remove
 from specola.computing.batch.agent.runtime import Config, StartError, environment_of
@@ -168,3 +170,17 @@ def test_folder_of_somebody_else_is_refused(tmp_path: Path, monkeypatch: pytest.
     assert other.sockets.parent != near
     for folder in (near, other.sockets, other.disk):
         remove(folder)
+
+
+async def test_what_a_terminal_wrote_before_its_end_is_read_though_the_end_is_an_error() -> None:
+    master, slave = pty.openpty()
+    os.write(slave, b"one\ntwo\n")
+    source = await Source.of(master)
+    os.close(slave)
+    async with asyncio.timeout(10):
+        while not source._transport.is_closing():  # type: ignore[attr-defined]
+            await asyncio.sleep(0)
+    assert await source.line() == b"one\r\n"
+    assert await source.read() == b"two\r\n"
+    assert await source.read() == b""
+    source.close()

@@ -9,6 +9,15 @@ import os
 __all__ = ["Sink", "Source", "readable"]
 
 
+class _UntilTheEnd(asyncio.StreamReaderProtocol):
+    """Takes an error for the end: a reader with an error gives nothing more of what it has read before."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Note that nothing more comes."""
+        del exc
+        super().connection_lost(None)
+
+
 class Source:
     """What comes out of a pipe or a terminal."""
 
@@ -22,7 +31,7 @@ class Source:
         reader = asyncio.StreamReader()
         file = os.fdopen(descriptor, "rb", buffering=0)
         loop = asyncio.get_running_loop()
-        transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), file)
+        transport, _ = await loop.connect_read_pipe(lambda: _UntilTheEnd(reader), file)
         return cls(reader, transport)
 
     async def read(self, most: int = 65536) -> bytes:
