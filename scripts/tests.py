@@ -14,7 +14,15 @@ from lab.root import refusal
 
 # What of the platform stands on the lab is tested with all else. The lab's own tests take minutes: `make test-lab` runs them.
 LAB = "tests/lab"
-ON_LAB = ("tests/computing/batch", "tests/contract", "tests/hosts", "tests/lab", "tests/matrix", "tests/signer")
+ON_LAB = (
+    "tests/computing/batch",
+    "tests/contract",
+    "tests/e2e",
+    "tests/hosts",
+    "tests/lab",
+    "tests/matrix",
+    "tests/signer",
+)
 """Where tests stand on places of the lab: what its machines are made of is made before they run, as that takes minutes once."""
 ON_KUBERNETES = ("tests/contract", "tests/lab", "tests/matrix")
 # More than these is not chance.
