@@ -12,7 +12,7 @@ from lab.sshhost import SshHosts
 from specola.computing.batch.agent.manifest import Image, Manifest, Mount
 from specola.computing.batch.parcel import parcel
 from specola.computing.inside.fileserver import FileServer
-from tests.support.images import TEST_IMAGE
+from tests.support.images import NAMED_USER_IMAGE, TEST_IMAGE
 from tests.support.lab import shared
 from tests.support.nodes import Node
 
@@ -26,6 +26,8 @@ class Ground:
     node: Node
     agent: str
     manifest: Manifest
+    with_user: Image
+    """The same image with a user of its own."""
 
     def wants(self, name: str, **more: Any) -> Manifest:
         """Return the manifest of a task."""
@@ -34,10 +36,12 @@ class Ground:
 
 @pytest.fixture(scope="session")
 def digests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """The test image in the lab's registry, and its digest."""
-    file = tmp_path_factory.mktemp("images") / "box.tar"
-    file.write_bytes(TEST_IMAGE.archive())
-    with shared("registry", up=lambda ground: registry.up(ground, {"test/box:1": file}), down=registry.down) as place:
+    """The test images in the lab's registry, and the digest of each."""
+    folder = tmp_path_factory.mktemp("images")
+    archives = {"test/box:1": folder / "box.tar", "test/named:1": folder / "named.tar"}
+    for file, image in zip(archives.values(), (TEST_IMAGE, NAMED_USER_IMAGE), strict=True):
+        file.write_bytes(image.archive())
+    with shared("registry", up=lambda ground: registry.up(ground, archives), down=registry.down) as place:
         yield dict(place.digests)
 
 
@@ -64,10 +68,10 @@ def node(hosts: SshHosts) -> Node:
 def ground(request: pytest.FixtureRequest, node: Node, digests: dict[str, str]) -> Ground:
     """That host with the agent on it, and one of its runtimes."""
     packed = parcel(helper=Path("/bin/busybox"), files=FileServer(Path("/usr/lib/openssh/sftp-server")))
-    ((name, digest),) = digests.items()
-    image = Image(name, digest=digest, insecure=True)
+    image, with_user = (Image(name, digest=digest, insecure=True) for name, digest in digests.items())
     if request.param == "apptainer":
         image = replace(image, sif="/home/ann/images/box.sif")
+        with_user = replace(with_user, sif="/home/ann/images/named.sif")
     manifest = Manifest(
         task="",
         installation="test",
@@ -81,4 +85,4 @@ def ground(request: pytest.FixtureRequest, node: Node, digests: dict[str, str]) 
         network="none",
         grace=5,
     )
-    return Ground(node, node.place(f"agent/{packed.sha256}.pyz", packed.content), manifest)
+    return Ground(node, node.place(f"agent/{packed.sha256}.pyz", packed.content), manifest, with_user)

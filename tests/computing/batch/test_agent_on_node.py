@@ -63,6 +63,17 @@ async def serves(session: Session) -> None:
     await until(listen)
 
 
+async def test_commands_and_files_of_an_image_with_a_user_of_its_own(ground: Ground) -> None:
+    wanted = ground.wants("own", image=ground.with_user, user="image", home=None)
+    async with ground.node.task(ground.agent, wanted) as task, task.session() as session:
+        await serves(session)
+        done = await finish(await session.execute(shell_command("id -u; echo $COLOUR; cat $SPECOLA_CREDENTIAL_FILE")))
+        number = b"4711" if wanted.runtime == "podman" else b"5001"
+        assert (done.code, done.output) == (0, number + b"\nblue\ncanary-credential")
+        client = FileClient(await session.files())
+        assert await client.begin() == 3
+
+
 async def test_interfaces_commands_files_and_logs(ground: Ground) -> None:
     async with ground.node.task(ground.agent, ground.wants("all")) as task, task.session() as session:
         await serves(session)

@@ -96,11 +96,7 @@ async def start(
         It cannot be started; the text tells what was said.
     """
     words = Placed.run(tuple(command))
-    try:
-        variables = {**entry.environment(), **environment}
-    except OSError as error:
-        raise NoWayError("The task has ended.") from error
-    found = await _begin(children, entry, words, variables, size)
+    found = await _begin(children, entry, words, environment, size)
     line = b""
     with contextlib.suppress(asyncio.TimeoutError):
         line = await asyncio.wait_for(found.output.line(), START_SECONDS)
@@ -114,12 +110,8 @@ async def start(
 
 async def start_server(children: Children, entry: Entry) -> Command:
     """Start the server of files inside. Raises NoWayError."""
-    try:
-        # What the image has preloaded is made for its own C library.
-        variables = {**entry.environment(), "LD_PRELOAD": ""}
-    except OSError as error:
-        raise NoWayError("The task has ended.") from error
-    return await _begin(children, entry, Placed.run(Placed.server()), variables, None)
+    # What the image has preloaded is made for its own C library.
+    return await _begin(children, entry, Placed.run(Placed.server()), {"LD_PRELOAD": ""}, None)
 
 
 async def _begin(

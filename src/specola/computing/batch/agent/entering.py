@@ -36,12 +36,6 @@ class Entry:
     process: int
     network: Network | None
 
-    def environment(self) -> dict[str, str]:
-        """Return the variables of the task's own program. Raises OSError if it is gone."""
-        with open(f"/proc/{self.process}/environ", "rb") as file:
-            pairs = (os.fsdecode(one).partition("=") for one in file.read().split(b"\0"))
-            return {name: value for name, equals, value in pairs if equals}
-
     def run(
         self,
         command: Sequence[str],
@@ -57,19 +51,23 @@ class Entry:
 
         Parameters
         ----------
+        environment
+            Variables beside those of the task's own program, or instead of them.
         streams
             The descriptors that become the command's input and outputs; with a `size`, a terminal does.
         control
             Gets the command's number, and the other end of its terminal.
         """
         whose = identity(self.process)
+        folder = os.open(f"/proc/{self.process}", os.O_PATH | os.O_DIRECTORY)
         self._enter()
+        variables = {**_variables(folder), **environment}
         terminal = _open_terminal(size) if size else None
         pid = os.fork()
         if pid == 0:
             try:
                 _become(whose, terminal[1] if terminal else None, streams)
-                os.execve(command[0], list(command), dict(environment))
+                os.execve(command[0], list(command), variables)
             except OSError as error:
                 os.write(2, f"{error}\n".encode())
             finally:
@@ -94,6 +92,17 @@ class Entry:
         os.fchdir(root)
         os.chroot(".")
         os.chdir("/")
+
+
+def _variables(folder: int) -> dict[str, str]:
+    """Return the variables of a process by its folder in proc(5).
+
+    One of another number than the account's gives them to nobody outside its namespace of users.
+    """
+    descriptor = os.open("environ", os.O_RDONLY, dir_fd=folder)
+    with os.fdopen(descriptor, "rb") as file:
+        pairs = (os.fsdecode(one).partition("=") for one in file.read().split(b"\0"))
+        return {name: value for name, equals, value in pairs if equals}
 
 
 def _open_terminal(size: Size) -> tuple[int, int]:
