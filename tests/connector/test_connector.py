@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import os
+import socket
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -229,6 +231,25 @@ async def test_a_stream_carries_both_ways_and_each_half_ends_by_itself(place: Pl
         writer.write(b"last words")
         writer.write_eof()
         assert await reader.read() == b"last words"
+
+
+@pytest.mark.parametrize("size", [150_000, 230_000, 270_000])
+async def test_what_a_visitor_takes_late_is_not_lost_when_both_halves_have_ended(place: Place, size: int) -> None:
+    loop, data = asyncio.get_running_loop(), os.urandom(size)
+    path = place.relays.path(place.task, 7)
+    await until(path.exists)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as visitor:
+        visitor.setblocking(False)
+        await loop.sock_connect(visitor, str(path))
+        await loop.sock_sendall(visitor, data)
+        visitor.shutdown(socket.SHUT_WR)
+        # Longer than it takes to carry all that there is room for; were it shorter, this would only show less.
+        await asyncio.sleep(0.3)
+        came = b""
+        while piece := await loop.sock_recv(visitor, 4096):
+            came += piece
+        assert len(came) == size
+        assert came == data
 
 
 async def test_a_stream_holds_back_a_fast_writer(place: Place) -> None:

@@ -112,10 +112,12 @@ class Relays:
         try:
             async with _dialled(self._directory, way, port) as stream:
                 await _relay(reader, writer, stream)
+            await _delivered(reader, writer)
         except (SpecolaError, OSError, TimeoutError) as error:
             self._logger.info("stream_ended", task=way.task, port=port, error=str(error) or type(error).__name__)
         finally:
-            writer.transport.abort()
+            if not writer.is_closing():
+                writer.transport.abort()
 
 
 def _same(one: Way, other: Way) -> bool:
@@ -163,6 +165,20 @@ async def _relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, str
         ended = await asyncio.gather(carried, gone, return_exceptions=True)
     if isinstance(ended[0], ExceptionGroup):
         raise ended[0].exceptions[0]
+
+
+async def _delivered(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Return when the visitor has taken what was written last, or has gone: the task may have ended its half long before."""
+    writer.close()
+    closed, gone = asyncio.create_task(writer.wait_closed()), asyncio.create_task(_gone(reader, writer))
+    try:
+        _ = await asyncio.wait({closed, gone}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        if not closed.done():
+            writer.transport.abort()
+        closed.cancel()
+        gone.cancel()
+        _ = await asyncio.gather(closed, gone, return_exceptions=True)
 
 
 async def _gone(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -13,8 +13,9 @@ from specola.domain.errors import LaunchError
 
 __all__ = ["FilePlacer"]
 
+NAMED = (HELPER, "id", "-un")
 TEST = (HELPER, "test", "-e", f"{FILES}/.whole")
-# It ends by itself once it has all: what is on its way when the input is ended may be lost, as containerd closes the pipe at once.
+# It ends by itself once it has all, so that nothing hangs on how the end of its input is told.
 UNPACK = (HELPER, "sh", "-c", '"$0" head -c "$1" | "$0" tar -x -f - -C "$2"', HELPER)
 PIECE = 256 * 1024
 
@@ -36,6 +37,12 @@ class FilePlacer:
         """
         if place.handle in self._placed:
             return
+        if await _run(api, place, NAMED) != 0:
+            raise LaunchError(
+                "This task gives no way to its files: its user has no name in the image, which the server of files needs.",
+                hint="Use an image that names its user, or let it run as the owner of its home (user: home).",
+                code="no_files",
+            )
         if await _run(api, place, TEST) != 0:
             parts = self._server.parts()
             if not parts:
