@@ -185,7 +185,7 @@ async def local_engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncI
         yield one
 
 
-@pytest.fixture(params=[*ENGINES, *REMOTE])
+@pytest.fixture(params=[*ENGINES, *(pytest.param(*one.values, marks=LONG) for one in REMOTE)])
 async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[EnginePlace]:
     """Each engine in turn, those of other hosts as well."""
     async with placed(request, tmp_path) as one:

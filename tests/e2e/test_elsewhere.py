@@ -287,9 +287,10 @@ async def wished(stage: Stage, computing: str) -> AsyncIterator[str]:
             await stage.ask("DELETE", f"/software/{definition['software']}")
 
 
-@pytest.mark.parametrize(
-    "where", [pytest.param(one, marks=pytest.mark.kubernetes) if one == "kubernetes" else one for one in PLACES]
-)
+MARKS = {"kubernetes": [pytest.mark.kubernetes, pytest.mark.long], "ssh": [pytest.mark.long]}
+
+
+@pytest.mark.parametrize("where", [pytest.param(one, marks=MARKS.get(one, [])) for one in PLACES])
 async def test_a_task_goes_on_whatever_breaks_on_the_way_to_it(stage: Stage, where: str) -> None:
     add, faults = PLACES[where]
     computing = await add(stage)
