@@ -24,7 +24,7 @@ ON_LAB = (
     "tests/signer",
 )
 """Where tests stand on places of the lab: what its machines are made of is made before they run, as that takes minutes once."""
-ON_KUBERNETES = ("tests/contract", "tests/lab", "tests/matrix")
+ON_KUBERNETES = ("tests/contract", "tests/e2e", "tests/lab", "tests/matrix")
 # More than these is not chance.
 MOST = 4
 FAILED = 1

@@ -51,6 +51,7 @@ async def test_a_name_that_is_refused_is_told_at_its_field(pages: Pages) -> None
 
 async def test_administrators_enter_and_end_accounts(pages: Pages) -> None:
     _ = await pages.callers.actor("grace")
+    _ = await pages.callers.actor("ada")
     admin = await pages.browser("admin")
     form = {"person-cluster": "grace", "account-cluster": "ghopper"}
     assert (await admin.post("/administration/accounts/cluster", data=form)).status_code == 303

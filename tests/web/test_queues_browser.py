@@ -15,6 +15,7 @@ from tests.support.accessible import broken_rules
 from tests.support.browser import chromium
 from tests.support.clusters import becomes_a_cluster
 from tests.support.harness import Platform, open_platform
+from tests.support.installed import until
 from tests.web.test_queues import ENTRY
 
 pytestmark = [pytest.mark.anyio, pytest.mark.browser]
@@ -48,15 +49,28 @@ async def signed_in(platform: Platform, browser: Browser) -> Page:
     return page
 
 
+# What changes its looks does so in the next pictures, and by and by.
+DRAWN = """async () => {
+    await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
+    await Promise.all(document.getAnimations().map((one) => one.finished.catch(() => {})));
+}"""
+
+
 async def sound(page: Page) -> None:
     """Make sure that a page can be used by everybody, in light and dark, and fits a phone."""
+    await page.bring_to_front()
     for scheme in ("light", "dark"):
         await page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+        await page.evaluate(DRAWN)
         assert await broken_rules(page) == []
     await page.emulate_media(color_scheme="light")
     size = page.viewport_size
     await page.set_viewport_size({"width": 390, "height": 844})
-    assert await page.evaluate("document.documentElement.scrollWidth") <= 390
+
+    async def fits() -> bool:
+        return bool(await page.evaluate("document.documentElement.scrollWidth <= 390"))
+
+    await until(fits, seconds=10, what="a page that fits a phone")
     assert size is not None
     await page.set_viewport_size(size)
 
