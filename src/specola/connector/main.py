@@ -2,6 +2,8 @@
 
 import asyncio
 import resource
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 
@@ -79,26 +81,12 @@ async def serve(settings: Settings, *, context: Context, stop: asyncio.Event) ->
     try:
         async with asyncio.TaskGroup() as group:
             working = [group.create_task(part) for part in parts]
-            windows = await asyncio.start_unix_server(
-                terminals.accept, sock=bind(settings.terminals_socket, owner=settings.run_as), limit=HEAD_BYTES
-            )
-            # Nobody but the worker needs it, so the user that `web` and `gateway` become is not let in.
-            asking = await asyncio.start_unix_server(
-                questions.accept, sock=bind(settings.hosts_socket), limit=HOSTS_BUFFER
-            )
-            calling = await asyncio.start_unix_server(
-                agents.accept, sock=bind(settings.agents_socket, owner=settings.run_as), limit=AGENT_HEAD
-            )
-            serving = group.create_task(server.serve([bind(settings.connector_socket, owner=settings.run_as)]))
-            _ = await stop.wait()
-            server.should_exit = True
-            await serving
-            hosts.close()
-            for listening in (windows, asking, calling):
-                listening.close()
-            await agents.close()
-            await questions.close()
-            await terminals.close()
+            async with _open(settings, terminals, questions, agents):
+                serving = group.create_task(server.serve([bind(settings.connector_socket, owner=settings.run_as)]))
+                _ = await stop.wait()
+                server.should_exit = True
+                await serving
+                hosts.close()
             for part in working:
                 part.cancel()
         await records.close()
@@ -106,6 +94,30 @@ async def serve(settings: Settings, *, context: Context, stop: asyncio.Event) ->
         hosts.close()
         await identities.close()
         await directory.close()
+
+
+@asynccontextmanager
+async def _open(
+    settings: Settings, terminals: TerminalServer, questions: HostsServer, agents: AgentServer
+) -> AsyncIterator[None]:
+    """Have the sockets open that carry streams, for the body; then close them, with what is open by them."""
+    owner = settings.run_as
+    windows = await asyncio.start_unix_server(
+        terminals.accept, sock=bind(settings.terminals_socket, owner=owner), limit=HEAD_BYTES
+    )
+    # Nobody but the worker needs it, so the user that `web` and `gateway` become is not let in.
+    asking = await asyncio.start_unix_server(questions.accept, sock=bind(settings.hosts_socket), limit=HOSTS_BUFFER)
+    calling = await asyncio.start_unix_server(
+        agents.accept, sock=bind(settings.agents_socket, owner=owner), limit=AGENT_HEAD
+    )
+    try:
+        yield
+    finally:
+        for listening in (windows, asking, calling):
+            listening.close()
+        await agents.close()
+        await questions.close()
+        await terminals.close()
 
 
 async def _scout(settings: Settings, directory: Directory) -> None:

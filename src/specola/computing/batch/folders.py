@@ -5,9 +5,9 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from specola.computing.batch.accounts import Account
-from specola.computing.batch.errors import brief
 from specola.computing.batch.names import CREDENTIAL, ENROLMENT, JOB, MANIFEST
 from specola.computing.batch.traces import Look, Sweep, Trace
+from specola.computing.border import in_one_line
 from specola.domain.errors import ComputingUnreachableError, NoSpaceError
 from specola.domain.task import TaskId
 
@@ -64,7 +64,7 @@ class Folders:
         """Tell whether a file is there, with something in it."""
         done = await account.host.run(["test", "-s", path], seconds=self._seconds)
         if done.code not in {0, 1}:
-            raise ComputingUnreachableError(self._computing, brief(done.complaint) or f"exit code {done.code}")
+            raise ComputingUnreachableError(self._computing, in_one_line(done.complaint) or f"exit code {done.code}")
         return done.code == 0
 
     async def look(self, account: Account, tasks: Collection[TaskId]) -> Mapping[TaskId, Trace]:
@@ -103,7 +103,7 @@ class Folders:
         if done.code != 0:
             if any(word in done.complaint.lower() for word in FULL):
                 raise NoSpaceError(self._computing)
-            raise ComputingUnreachableError(self._computing, brief(done.complaint) or f"exit code {done.code}")
+            raise ComputingUnreachableError(self._computing, in_one_line(done.complaint) or f"exit code {done.code}")
 
     async def read(self, account: Account, path: str) -> Mapping[str, Any] | None:
         """Return what a file of JSON says; None: it is not there, or says nothing that could be read."""
@@ -138,4 +138,6 @@ class Folders:
             # What a process still writes there as it ends is removed by the second attempt.
             done = await account.host.run(command, seconds=self._seconds)
         if done.code != 0:
-            raise ComputingUnreachableError(self._computing, f"a folder cannot be removed ({brief(done.complaint)})")
+            raise ComputingUnreachableError(
+                self._computing, f"a folder cannot be removed ({in_one_line(done.complaint)})"
+            )

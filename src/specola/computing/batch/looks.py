@@ -8,10 +8,11 @@ from typing import Any
 from specola.clock import Clock
 from specola.computing.batch.accounts import Account
 from specola.computing.batch.config import BatchSettings, RuntimeChoice, SchedulerKind
-from specola.computing.batch.errors import AmbiguousError, brief
+from specola.computing.batch.errors import AmbiguousError
 from specola.computing.batch.folders import Folders
 from specola.computing.batch.names import Names
 from specola.computing.batch.scheduling import Job, Scheduler
+from specola.computing.border import in_one_line
 from specola.domain.errors import ComputingUnreachableError, LaunchError
 from specola.domain.placement import Placement
 from specola.domain.reasons import EndReason
@@ -89,7 +90,7 @@ class Looks:
         if self.settings.scheduler is SchedulerKind.NONE:
             done = await account.host.run([self.settings.python, path, "probe"], seconds=self.settings.answer)
             if done.code != 0:
-                why = brief(done.complaint) or f"exit code {done.code}"
+                why = in_one_line(done.complaint) or f"exit code {done.code}"
                 raise ComputingUnreachableError(self.computing, f"{self.settings.python} cannot run the agent ({why})")
             return await self._keep(account, done.output)
         await self._submit(account, path)

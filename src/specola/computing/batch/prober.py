@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from specola.clock import Clock
 from specola.computing.batch.accounts import Account
 from specola.computing.batch.config import BatchSettings
-from specola.computing.batch.errors import brief
 from specola.computing.batch.images import SIF
 from specola.computing.batch.looks import Looks
 from specola.computing.batch.probing import Facts, described
 from specola.computing.batch.scheduling import Scheduler
+from specola.computing.border import in_one_line
 from specola.domain.computing import Finding, Probe
 from specola.domain.errors import ComputingUnreachableError, LaunchError
 
@@ -81,13 +81,13 @@ class Prober:
         after = self.clock.now().timestamp()
         lines = done.text.split("\n")
         if not lines[0]:
-            raise ComputingUnreachableError(self.computing, brief(done.complaint) or "it says nothing")
+            raise ComputingUnreachableError(self.computing, in_one_line(done.complaint) or "it says nothing")
         told = [line.strip() for line in lines[1:] if line.strip()]
         numbers = [int(line) for line in told if line.isdecimal()]
         return (
             _skew(lines[0], before, after),
             "writable" in told,
-            brief(" ".join(line for line in told if line not in {"writable", "closed"} and not line.isdecimal())),
+            in_one_line(" ".join(line for line in told if line not in {"writable", "closed"} and not line.isdecimal())),
             numbers[0] * 1024 if len(numbers) > 1 else None,
             numbers[-1] if numbers else None,
         )

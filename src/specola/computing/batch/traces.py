@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from specola.computing.batch.errors import brief
+from specola.computing.border import in_one_line
 from specola.domain.accounts import tidy
 from specola.domain.errors import ComputingUnreachableError
 from specola.domain.task import TaskId
@@ -135,7 +135,7 @@ class Sweep:
 
 def _answer(computing: str, done: Finished) -> str:
     if done.code != 0:
-        why = brief(done.complaint) or f"exit code {done.code}"
+        why = in_one_line(done.complaint) or f"exit code {done.code}"
         raise ComputingUnreachableError(computing, f"its folder cannot be read ({why})")
     return done.text
 

@@ -13,11 +13,12 @@ from urllib.parse import quote
 from aiodocker.exceptions import DockerError
 
 from specola.clock import Clock
+from specola.computing.border import in_one_line
 from specola.computing.engine.api import Engine
 from specola.computing.engine.commands import Commands
 from specola.computing.engine.config import EngineSettings
 from specola.computing.engine.dialling import Dialler
-from specola.computing.engine.errors import NO_CONNECTION, ContainerGoneError, NameInUseError, asking, is_missing, told
+from specola.computing.engine.errors import NO_CONNECTION, ContainerGoneError, NameInUseError, asking, is_missing
 from specola.computing.engine.facts import Facts
 from specola.computing.engine.farewell import Farewell
 from specola.computing.engine.firewall import Firewall
@@ -295,7 +296,7 @@ class EngineComputing:
             except DockerError as error:
                 if error.status == NO_CONNECTION:
                     raise
-                return told(error.message)
+                return in_one_line(error.message)
             self._launcher.learn(quirks)
             return ""
 

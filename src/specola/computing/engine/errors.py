@@ -1,12 +1,12 @@
 """The one place where an engine's errors become ours."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
 import aiohttp
 from aiodocker.exceptions import DockerError
 
+from specola.computing.border import in_one_line, in_time
 from specola.domain.errors import ComputingUnreachableError, LaunchError, NoSpaceError
 
 __all__ = [
@@ -16,7 +16,6 @@ __all__ = [
     "asking",
     "is_conflict",
     "is_missing",
-    "told",
     "translated",
 ]
 
@@ -58,18 +57,13 @@ async def asking(computing: str, *, seconds: float | None = None) -> AsyncIterat
     LaunchError
         It refused what was asked.
     """
-    limit = asyncio.timeout(seconds)
     try:
-        async with limit:
+        async with in_time(computing, seconds=seconds):
             yield
-    except TimeoutError as error:
-        if seconds is not None and limit.expired():
-            raise ComputingUnreachableError(computing, f"no answer within {seconds:g} s") from error
-        raise ComputingUnreachableError(computing, "the connection timed out") from error
     except DockerError as error:
         raise translated(computing, error) from error
     except (aiohttp.ClientError, OSError, EOFError) as error:
-        raise ComputingUnreachableError(computing, told(str(error) or type(error).__name__)) from error
+        raise ComputingUnreachableError(computing, in_one_line(str(error) or type(error).__name__)) from error
 
 
 def is_missing(error: DockerError) -> bool:
@@ -91,14 +85,9 @@ def translated(computing: str, error: DockerError) -> Exception:
     if any(word in message for word in FULL):
         return NoSpaceError(computing)
     if error.status == NO_CONNECTION:
-        return ComputingUnreachableError(computing, told(error.message))
+        return ComputingUnreachableError(computing, in_one_line(error.message))
     if is_missing(error) or any(word in message for word in STOPPED):
         return ContainerGoneError(error.message)
     if is_conflict(error):
         return NameInUseError(error.message)
-    return LaunchError(f"The engine refused: {told(error.message)}.", code="engine_refused")
-
-
-def told(message: str) -> str:
-    """Return an engine's message in one line, without its own full stop."""
-    return " ".join(message.split()).rstrip(".")[:500]
+    return LaunchError(f"The engine refused: {in_one_line(error.message)}.", code="engine_refused")

@@ -8,9 +8,10 @@ from typing import Any
 
 from aiodocker.exceptions import DockerError
 
+from specola.computing.border import in_one_line
 from specola.computing.engine.api import Engine
 from specola.computing.engine.container import Plan, check, create_body, home_of
-from specola.computing.engine.errors import NO_CONNECTION, is_conflict, is_missing, told, translated
+from specola.computing.engine.errors import NO_CONNECTION, is_conflict, is_missing, translated
 from specola.computing.engine.facts import Facts
 from specola.computing.engine.firewall import Firewall
 from specola.computing.engine.homes import Homes
@@ -304,7 +305,7 @@ def _refusal(launch: Launch, error: DockerError, quirks: Quirks) -> Exception:
     if any(word in message for word in NO_PROGRAM) and "no such container" not in message:
         what = f"“{launch.command[0]}”" if launch.command else "the image's own command"
         return LaunchError(
-            f"The container could not run {what}: {told(error.message)}.",
+            f"The container could not run {what}: {in_one_line(error.message)}.",
             hint="Check the command; it has to exist in the image.",
             code="command_unknown",
         )

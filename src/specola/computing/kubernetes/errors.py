@@ -1,15 +1,15 @@
 """The one place where a cluster's errors become ours."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
 import httpx
 
+from specola.computing.border import in_one_line, in_time
 from specola.computing.kubernetes.kubeconfig import KubeconfigError
 from specola.domain.errors import ComputingUnreachableError, LaunchError
 
-__all__ = ["ApiError", "ExpiredError", "PodGoneError", "asking", "refusal", "told"]
+__all__ = ["ApiError", "ExpiredError", "PodGoneError", "asking", "refusal"]
 
 REFUSED = frozenset({400, 403, 404, 405, 409, 413, 422})
 
@@ -59,25 +59,20 @@ async def asking(computing: str, *, seconds: float | None = None) -> AsyncIterat
     ComputingUnreachableError
         It does not answer, the connection broke, it is in trouble itself, or it does not tell the platform.
     """
-    limit = asyncio.timeout(seconds)
     try:
-        async with limit:
+        async with in_time(computing, seconds=seconds):
             yield
-    except TimeoutError as error:
-        if seconds is not None and limit.expired():
-            raise ComputingUnreachableError(computing, f"no answer within {seconds:g} s") from error
-        raise ComputingUnreachableError(computing, "the connection timed out") from error
     except ApiError as error:
         raise ComputingUnreachableError(computing, _why(error)) from error
     except KubeconfigError as error:
         raise ComputingUnreachableError(computing, f"its kubeconfig cannot be used: {error}") from error
     except (httpx.HTTPError, OSError, EOFError) as error:
-        raise ComputingUnreachableError(computing, told(str(error) or type(error).__name__)) from error
+        raise ComputingUnreachableError(computing, in_one_line(str(error) or type(error).__name__)) from error
 
 
 def refusal(error: ApiError) -> Exception:
     """Return what a refusal to make a pod means; what the cluster may do another time is left as it is."""
-    message = told(error.message)
+    message = in_one_line(error.message)
     if error.status not in REFUSED or (error.status == 409 and error.reason == "Conflict"):
         return error
     if "exceeded quota" in message:
@@ -107,16 +102,11 @@ def refusal(error: ApiError) -> Exception:
     return LaunchError(f"The cluster refused: {message}.", code="refused")
 
 
-def told(message: str) -> str:
-    """Return a message in one line, without its own full stop."""
-    return " ".join(message.split()).rstrip(".")[:500]
-
-
 def _why(error: ApiError) -> str:
     if error.status == 401:
         return "it does not accept the platform's token or certificate"
     if error.status == 403:
-        return f"the platform's account lacks a right ({told(error.message)})"
+        return f"the platform's account lacks a right ({in_one_line(error.message)})"
     if error.status == 429:
         return "it has too many questions at the moment"
-    return f"it is in trouble itself ({error.status}: {told(error.message or error.reason)})"
+    return f"it is in trouble itself ({error.status}: {in_one_line(error.message or error.reason)})"

@@ -4,10 +4,11 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 
 from specola.clock import Clock
-from specola.computing.batch.errors import AmbiguousError, brief
+from specola.computing.batch.errors import AmbiguousError
 from specola.computing.batch.names import Names
 from specola.computing.batch.processes.commands import Listing, Signal, Start
 from specola.computing.batch.scheduling import Entry, Job, Limits
+from specola.computing.border import in_one_line
 from specola.domain.errors import ComputingUnreachableError, LaunchError
 from specola.ports.hosts import Finished, Host
 
@@ -42,8 +43,8 @@ class ProcessScheduler:
         if done.code == 0 and number.isdecimal():
             return number
         if done.code == 3:
-            raise LaunchError(f"The host did not start it: {brief(done.complaint)}.", code="refused")
-        raise AmbiguousError(brief(done.complaint) or f"exit code {done.code} without a word")
+            raise LaunchError(f"The host did not start it: {in_one_line(done.complaint)}.", code="refused")
+        raise AmbiguousError(in_one_line(done.complaint) or f"exit code {done.code} without a word")
 
     async def ask(self, host: Host, account: str) -> Mapping[str, Sequence[Entry]]:
         """Look through the account's processes."""
@@ -69,5 +70,5 @@ class ProcessScheduler:
 
     def _check(self, done: Finished) -> None:
         if done.code != 0:
-            why = brief(done.complaint) or f"exit code {done.code}"
+            why = in_one_line(done.complaint) or f"exit code {done.code}"
             raise ComputingUnreachableError(self._computing, f"its processes cannot be seen ({why})")

@@ -6,7 +6,8 @@ that is not there ends with 0 as well.
 
 import re
 
-from specola.computing.batch.errors import AmbiguousError, brief
+from specola.computing.batch.errors import AmbiguousError
+from specola.computing.border import in_one_line
 from specola.domain.errors import ComputingUnreachableError, LaunchError
 from specola.domain.reasons import EndReason
 from specola.ports.hosts import Finished
@@ -120,7 +121,7 @@ def submitted(computing: str, done: Finished) -> str:
 def refusal(complaint: str) -> LaunchError:
     """Return why a submission was refused, in plain words with Slurm's own behind them."""
     said = [found[1] for line in complaint.splitlines() if (found := REFUSAL.search(line))]
-    raw = brief(said[-1] if said else complaint)
+    raw = in_one_line(said[-1] if said else complaint)
     for pattern, sentence, hint in REFUSALS:
         if pattern.search(complaint):
             return LaunchError(f"{sentence[:-1]} (Slurm says: {raw}).", hint=hint, code=EndReason.REFUSED)
@@ -141,4 +142,4 @@ def cancelled(computing: str, done: Finished) -> None:
 
 
 def _spoken(done: Finished) -> str:
-    return brief(done.complaint) or f"exit code {done.code} without a word"
+    return in_one_line(done.complaint) or f"exit code {done.code} without a word"
