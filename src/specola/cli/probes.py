@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from specola.cli import output
+from specola.domain.sizes import about_size
 
 __all__ = ["print_probe", "product_of", "reach_word"]
 
@@ -28,7 +29,7 @@ def print_probe(probe: Mapping[str, Any]) -> None:
             ("scheduler", probe["scheduler"]),
             ("runtimes", ", ".join(probe["runtimes"])),
             ("architectures", ", ".join(probe["architectures"])),
-            ("size", f"{probe['cpus']:g} CPU, {output.size(probe['memory'])}"),
+            ("size", f"{probe['cpus']:g} CPU, {about_size(probe['memory'])}"),
             ("GPUs", _gpus(probe["gpus"])),
             ("projects", ", ".join(probe["projects"])),
             ("images", "" if probe["images"] is None else f"{probe['images']} here already"),
@@ -55,7 +56,7 @@ def _partitions(partitions: Sequence[Mapping[str, Any]]) -> Iterator[Sequence[st
         yield (
             one["name"] + marks,
             str(one["nodes"]),
-            f"{one['cpus']} CPU, {output.size(one['memory'])}",
+            f"{one['cpus']} CPU, {about_size(one['memory'])}",
             _gpus(one["gpus"]) or "-",
             "-" if one["idle"] is None else f"{one['idle']} CPU",
             one["longest"] or "-",

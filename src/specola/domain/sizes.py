@@ -4,7 +4,7 @@ import re
 
 from specola.domain.errors import InvalidError
 
-__all__ = ["format_size", "parse_size"]
+__all__ = ["about_size", "format_size", "parse_size"]
 
 # A single letter means the binary unit, as in `docker run --memory 4g`.
 UNITS = {
@@ -61,3 +61,15 @@ def format_size(size: int) -> str:
         if size and size % step == 0:
             return f"{size // step}{unit}"
     return str(size)
+
+
+def about_size(size: float) -> str:
+    """Return about how much memory a number of bytes is, for people: at most one digit after the point."""
+    for unit, step in (("TiB", 1024**4), ("GiB", 1024**3), ("MiB", 1024**2)):
+        if size >= step:
+            return f"{_short(size / step)} {unit}"
+    return f"{_short(size / 1024)} KiB"
+
+
+def _short(number: float) -> str:
+    return f"{number:.1f}".removesuffix(".0") if number < 100 else f"{number:.0f}"

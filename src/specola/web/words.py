@@ -13,6 +13,7 @@ from specola.domain.connection import ConnectionKind
 from specola.domain.durations import format_duration
 from specola.domain.link import GUEST
 from specola.domain.placement import Partition
+from specola.domain.sizes import about_size
 from specola.domain.software import Protocol
 from specola.domain.task import TaskState
 from specola.services.offered import Offered
@@ -100,10 +101,7 @@ def duration(seconds: float) -> str:
 
 def memory(size: float) -> str:
     """Say an amount of memory in binary units, as resources are chosen."""
-    for unit, step in (("TiB", 1024**4), ("GiB", 1024**3), ("MiB", 1024**2)):
-        if size >= step:
-            return f"{_short(size / step)} {unit}"
-    return f"{_short(size / 1024)} KiB"
+    return about_size(size)
 
 
 def transfer(size: float) -> str:
