@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -18,12 +19,14 @@ from specola.domain.errors import (
     TooManyChecksError,
 )
 from specola.domain.person import Scope
-from specola.services.accounts import account_for
+from specola.services.accounts import account_for, end_links_of_another
 from specola.storage.store import Store
-from tests.support.hosted import Hosted, as_token
+from tests.support.hosted import AUTHORITY_KEY, Hosted, as_token
 from tests.support.house import House
 
 pytestmark = pytest.mark.anyio
+
+OTHER_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0Vnl5gY0HqcXo0oEJpVvTgXl8Zk3oD2mYwqQ0uB7aK"
 
 
 @pytest.fixture
@@ -233,3 +236,44 @@ async def test_certificates_are_not_for_computings_of_ones_own(hosted: Hosted) -
         await hosted.links.link(hosted.ada, "mine", "ann")
     with pytest.raises(MissingError):
         await hosted.links.link(hosted.bob, "mine", "ann")
+
+
+async def led_elsewhere(hosted: Hosted, change: dict[str, Any]) -> None:
+    """Prove an account, then change how its computing is reached."""
+    await hosted.prove(hosted.ada, "ann")
+    host = {"address": "192.0.2.7", "keys": [AUTHORITY_KEY], "identity": "certificate", **change}
+    async with hosted.store.write() as tx:
+        known = await tx.computings.get("cluster")
+        await end_links_of_another(tx, known, replace(known, settings={"host": host}))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"address": "192.0.2.8"},
+        {"keys": [OTHER_KEY]},
+        {"identity": "key"},
+        {"address": "192.0.2.8", "keys": [AUTHORITY_KEY, OTHER_KEY]},
+    ],
+)
+async def test_a_record_that_leads_to_the_same_machine_keeps_the_links_on_it(
+    hosted: Hosted, change: dict[str, Any]
+) -> None:
+    await led_elsewhere(hosted, change)
+    assert await account_of(hosted, hosted.ada.person.id, "cluster") == "ann"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"address": "192.0.2.8", "keys": [OTHER_KEY]},
+        {"port": 2222, "keys": [OTHER_KEY]},
+        {"keys": [OTHER_KEY], "jump": {"address": "192.0.2.1", "keys": [OTHER_KEY]}},
+    ],
+)
+async def test_a_record_that_leads_to_another_machine_ends_the_links_on_it(
+    hosted: Hosted, change: dict[str, Any]
+) -> None:
+    await led_elsewhere(hosted, change)
+    with pytest.raises(AccountMissingError, match="linked none"):
+        await account_of(hosted, hosted.ada.person.id, "cluster")

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from specola.domain.account_link import AccountLink
 from specola.domain.computing import Audience, ComputingState, Intake
 from specola.domain.errors import (
     ConflictError,
@@ -18,6 +19,7 @@ from specola.domain.group import Group
 from specola.domain.task import Desired, TaskState, Wish
 from specola.services.computing_rights import MOST_OWN
 from specola.services.sealed import whole_settings
+from tests.support.hosted import AUTHORITY_KEY
 from tests.support.services import Installation
 
 pytestmark = pytest.mark.anyio
@@ -284,3 +286,20 @@ async def test_administrators_oversee_peoples_own_without_how_they_are_reached(h
     _ = await house.computings.set_intake(house.admin, "ada.box", Intake.PAUSED)
     await house.computings.remove(house.admin, "ada.box")
     assert [one.name for one in await house.computings.list(house.ada)] == ["here"]
+
+
+async def test_one_that_leads_to_another_machine_has_no_accounts_of_the_one_before(house: Installation) -> None:
+    record = 'computing: front\nkind: engine\nsettings:\n  host: {address: 192.0.2.7, keys: ["%s"]}\n'
+    _ = await house.computings.add(house.admin, record % AUTHORITY_KEY)
+    link = AccountLink(
+        id="link000001", person=house.ada.person.id, computing="front", account="ann", created=house.clock.now()
+    )
+    async with house.store.write() as tx:
+        await tx.account_links.save(link)
+    _ = await house.computings.change(house.admin, "front", f"{record % AUTHORITY_KEY}  answer: 20\n")
+    async with house.store.read() as tx:
+        assert [one.account for one in await tx.account_links.on("front")] == ["ann"]
+    other = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0Vnl5gY0HqcXo0oEJpVvTgXl8Zk3oD2mYwqQ0uB7aK"
+    _ = await house.computings.change(house.admin, "front", (record % other).replace("192.0.2.7", "192.0.2.8"))
+    async with house.store.read() as tx:
+        assert await tx.account_links.on("front") == []

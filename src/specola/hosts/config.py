@@ -53,6 +53,16 @@ class MachineSettings(BaseModel):
         None, title="Jump host", description="The machine that has to be passed on the way, if there is one."
     )
 
+    def leads_as(self, other: "MachineSettings") -> bool:
+        """Tell whether these lead to the machine that the others lead to: by one of its host keys, or by the same way."""
+        if set(self.keys) & set(other.keys):
+            return True
+        if (self.address, self.port) != (other.address, other.port):
+            return False
+        if self.jump is None or other.jump is None:
+            return self.jump is other.jump
+        return self.jump.leads_as(other.jump)
+
 
 class HostSettings(MachineSettings):
     """The host that a computing works on.

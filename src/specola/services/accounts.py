@@ -8,7 +8,7 @@ from specola.domain.person import PersonId
 from specola.hosts.config import HostSettings, Identity
 from specola.storage.store import Transaction
 
-__all__ = ["OWN", "account_for", "as_account", "host_of", "is_shared"]
+__all__ = ["OWN", "account_for", "as_account", "end_links_of_another", "host_of", "is_shared"]
 
 OWN = frozenset({Identity.CERTIFICATE, Identity.KEY})
 """Where everybody's tasks run with their own account."""
@@ -37,6 +37,18 @@ def as_account(computing: Computing, account: str | None) -> str:
     if account is None:
         return ""
     return f", as “{account}”{', the account of all tasks there' if is_shared(computing) else ''}"
+
+
+async def end_links_of_another(tx: Transaction, before: Computing, after: Computing) -> None:
+    """End everybody's links on a computing whose record leads to another machine than before.
+
+    A name that was proven on one machine may be anybody's on another one.
+    """
+    host, other = host_of(before), host_of(after)
+    if host is None or (other is not None and other.leads_as(host)):
+        return
+    for link in await tx.account_links.on(before.name):
+        await tx.account_links.remove(link)
 
 
 async def account_for(tx: Transaction, computing: Computing, person: PersonId) -> str | None:

@@ -21,6 +21,7 @@ from specola.domain.task import Desired, Reason, Task, TaskState
 from specola.ports.connector import Connector, ShownKey
 from specola.ports.kinds import Kinds
 from specola.secrets import Sealer
+from specola.services.accounts import end_links_of_another
 from specola.services.computing_drafts import ComputingDraft, checked_settings, own_name, renewed
 from specola.services.computing_rights import (
     check_few,
@@ -301,6 +302,8 @@ class Computings:
         record, known = draft.record, (await tx.computings.known([draft.record.name])).get(draft.record.name)
         reached = (record.kind, dict(record.settings), dict(draft.secrets))
         if known is None or reached != (known.kind, dict(known.settings), await self._secrets(tx, known)):
+            if known is not None:
+                await end_links_of_another(tx, known, record)
             # Whoever says anew how it is reached has looked: one that was stopped is open again.
             intake = Intake.OPEN if record.intake is Intake.STOPPED else record.intake
             record = replace(record, revision=self._clock.new_id(), intake=intake)
