@@ -283,6 +283,14 @@ def test_kubeconfigs_are_read_and_dangerous_ones_refused(tmp_path: Path) -> None
     assert inside(tmp_path).headers() == {"Authorization": "Bearer t1"}
     (tmp_path / "token").write_text("t2\n")
     assert inside(tmp_path).headers() == {"Authorization": "Bearer t2"}
+    for host, server in {
+        "": "kubernetes.default.svc:443",
+        "10.96.0.1": "10.96.0.1:443",
+        "fd00::1": "[fd00::1]:443",
+    }.items():
+        assert inside(tmp_path, {"KUBERNETES_SERVICE_HOST": host}).server == f"https://{server}"
+    said = {"KUBERNETES_SERVICE_HOST": "10.96.0.1", "KUBERNETES_SERVICE_PORT": "6443"}
+    assert inside(tmp_path, said).server == "https://10.96.0.1:6443"
 
 
 def test_settings_keep_the_kubeconfig_secret_and_refuse_what_is_wrong() -> None:

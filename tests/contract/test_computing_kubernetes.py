@@ -14,6 +14,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from lab import kubernetes
+from specola.computing.kubernetes.api import Api
+from specola.computing.kubernetes.errors import ApiError
+from specola.computing.kubernetes.kubeconfig import inside, read
 from specola.domain.computing import Capability, HomeMount, Launch, Phase
 from specola.domain.errors import ComputingUnreachableError, LaunchError
 from specola.domain.placement import Placement
@@ -70,6 +73,23 @@ def with_home(place: KubernetesPlace, launch: Launch, *, read_only: bool = False
 async def wrote(place: KubernetesPlace, handle: str) -> list[str]:
     assert isinstance(place.computing, HasLogs)
     return [line.text async for line in place.computing.logs(handle)]
+
+
+async def test_pod_of_the_cluster_asks_it_by_its_own_account(place: KubernetesPlace, tmp_path: Path) -> None:
+    outside = read(place.settings["kubeconfig"])
+    account, parts = tmp_path / "account", urlsplit(outside.server)
+    account.mkdir()
+    (account / "ca.crt").write_text(outside.authority)
+    (account / "token").write_text("one that has expired")
+    said = {"KUBERNETES_SERVICE_HOST": str(parts.hostname), "KUBERNETES_SERVICE_PORT": str(parts.port)}
+    api = Api(lambda: inside(account, said), local=True)
+    path = f"/api/v1/namespaces/{place.cluster.lab.namespace}/pods"
+    with pytest.raises(ApiError) as caught:
+        await api.get(path)
+    assert caught.value.status == 401
+    (account / "token").write_text(outside.token)
+    assert (await api.get(path))["kind"] == "PodList"
+    await api.close()
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import os
 import ssl
 import tempfile
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ import yaml
 __all__ = ["Access", "KubeconfigError", "inside", "read"]
 
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+NAME = "kubernetes.default.svc"
 
 
 class KubeconfigError(ValueError):
@@ -66,8 +68,15 @@ class Access:
         return context
 
 
-def inside(account: Path = ACCOUNT) -> Access:
+def inside(account: Path = ACCOUNT, environment: Mapping[str, str] = os.environ) -> Access:
     """Return how a pod asks the cluster that it is in.
+
+    Parameters
+    ----------
+    account
+        The folder of the pod's account.
+    environment
+        Where the cluster says its address, so that it needs no name service; without it, the usual name is taken.
 
     Raises
     ------
@@ -78,7 +87,9 @@ def inside(account: Path = ACCOUNT) -> Access:
     if not token.is_file():
         raise KubeconfigError("there is no kubeconfig, and this is no pod with an account of its own")
     text = authority.read_text(encoding="ascii") if authority.is_file() else ""
-    return Access(server="https://kubernetes.default.svc", authority=text, token_file=str(token))
+    host, port = environment.get("KUBERNETES_SERVICE_HOST", ""), environment.get("KUBERNETES_SERVICE_PORT", "443")
+    server = f"[{host}]:{port}" if ":" in host else f"{host or NAME}:{port}"
+    return Access(server=f"https://{server}", authority=text, token_file=str(token))
 
 
 def read(text: str, *, context: str = "", inline: bool = False) -> Access:
