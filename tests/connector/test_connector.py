@@ -165,6 +165,16 @@ async def test_followed_logs_come_as_they_are_written_and_end_with_the_task(plac
         await following
 
 
+async def test_a_line_is_told_to_those_in_a_task(place: Place) -> None:
+    await place.client.tell(place.task, "It ends in 5 minutes.")
+    assert place.world.containers[place.handle].told == ["It ends in 5 minutes."]
+    with pytest.raises(MissingError):
+        await place.client.tell("task000009", "It ends in 5 minutes.")
+    for text in ("", "x" * 2000):
+        with pytest.raises(InvalidError, match="malformed"):
+            await place.client.tell(place.task, text)
+
+
 async def test_usage_is_kept_in_a_ring(place: Place) -> None:
     for _ in range(5):
         await place.sampler.measure()

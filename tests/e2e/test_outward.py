@@ -17,10 +17,12 @@ from lab import sshhost
 from lab.place import RELAY
 from lab.records import reached
 from lab.sshhost import SshHosts
+from specola.connector.client import ConnectorClient
 from tests.matrix.places import Yard
 from tests.support.batch import WITHIN, host_without_engine, images
 from tests.support.installed import Installed, installed, until
 from tests.support.lab import LAB
+from tests.support.terminals import Page
 
 pytestmark = [
     pytest.mark.anyio,
@@ -151,12 +153,27 @@ async def test_task_that_dials_out(place: Place) -> None:
     await asyncio.to_thread(place.run, "pkill", "--full", caller.replace("call", "[c]all"), user=OWNER)
     await until(place.answers, what="the task, after its own end of the connection was killed")
 
+    await line_is_shown(place)
     await neighbour_gets_nothing(place)
 
     async with platform.api() as api:
         assert (await api.get(f"/tasks/{task}")).json()["state"] == "running"
         assert (await api.post(f"/tasks/{task}/stop", params={"wait": 60})).json()["state"] == "stopped"
     assert caller not in await asyncio.to_thread(place.run, "ps", "-ww", "-eo", "args", user="root")
+
+
+async def line_is_shown(place: Place) -> None:
+    """Have a line shown on a terminal of the task, as the worker does ahead of a time limit."""
+    task, run = place.task["id"], place.platform.data / "run"
+    connector = ConnectorClient(run / "connector.sock")
+    page = await Page.open(run / "terminals.sock", person=place.task["owner"], task=task)
+    await page.attach()
+    await connector.tell(task, "It ends in 5 minutes.")
+    await page.shows("[specola] It ends in 5 minutes.")
+    await page.say("end")
+    _ = await page.ended()
+    page.socket.peer.close()
+    await connector.close()
 
 
 async def neighbour_gets_nothing(place: Place) -> None:

@@ -184,9 +184,7 @@ async def test_a_time_on_a_place_without_limits_is_kept_by_the_platform_also_acr
     assert ran.deadline == begun + timedelta(hours=1)
     clock.advance(timedelta(minutes=46))
     await bench.until(record, lambda one: one is not None and one.warned == timedelta(minutes=15))
-    assert bench.world.containers[ran.handle].told == [
-        "This task ends at its time limit in 14 minutes. Save your work."
-    ]
+    assert bench.told == [(record.id, "This task ends at its time limit in 14 minutes. Save your work.")]
     await bench.end(first)
     clock.advance(timedelta(hours=1))
     _ = bench.begin()

@@ -22,6 +22,7 @@ from specola.ports.computing import Computing, HasLogs, Report, Stream, Watches
 from specola.secrets import Sealer
 from specola.storage.logs import LogArchive
 from specola.storage.store import Store, Transaction
+from specola.worker.beside import Beside
 from specola.worker.timing import Timing
 from specola.worker.worker import Worker
 from tests.support.hurry import PATIENCE, QUICK
@@ -162,6 +163,8 @@ class Workbench:
     made: int = 0
     opened: list[ComputingRecord] = field(default_factory=list)
     """Every record of which a worker opened the computing, in order."""
+    told: list[tuple[TaskId, str]] = field(default_factory=list)
+    """Every line that a worker had shown in a task."""
 
     async def want(self, image: str = "example.test/web:1", **changes: object) -> Task:
         """Write a wish down, as the service does."""
@@ -227,13 +230,16 @@ class Workbench:
                 sealer=self.sealer,
                 archive=self.archive,
                 opener=opener,
-                streams=self.folder / "streams",
+                beside=Beside(streams=self.folder / "streams", tell=self._tell),
                 holder=holder,
                 clock=self.clock,
                 timing=timing,
             ).run()
         finally:
             await store.close()
+
+    async def _tell(self, task: TaskId, text: str) -> None:
+        self.told.append((task, text))
 
     async def end(self, worker: asyncio.Task[None]) -> None:
         """End a worker at its next await."""

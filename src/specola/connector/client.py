@@ -38,7 +38,7 @@ class ConnectorClient:
         The connector's Unix socket.
     patience
         Seconds for which a question is asked again while nobody answers, since a connector that was killed is back
-        within that time. Every question only reads, so asking twice does no harm.
+        within that time. Asking twice does no harm.
     """
 
     def __init__(self, socket: Path, *, patience: float = PATIENCE) -> None:
@@ -72,6 +72,10 @@ class ConnectorClient:
     async def usage(self, tasks: Sequence[TaskId]) -> Mapping[TaskId, Sequence[Usage]]:
         """Return the measurements kept of live tasks, oldest first, at most 10 minutes of them."""
         return USAGE.validate_python(await self._ask("/usage", {"tasks": list(tasks)}))
+
+    async def tell(self, task: TaskId, text: str) -> None:
+        """Show those who work in a task a line of text."""
+        _ = await self._ask(f"/tasks/{task}/tell", {"text": text})
 
     async def prove(self, computing: str, account: str, person: PersonId) -> AccountSeen:
         """Enter an account that a person says is theirs, and look around."""

@@ -13,7 +13,7 @@ from specola.domain.person import PersonId
 from specola.domain.task import TaskId
 from specola.hosts.config import MachineSettings
 from specola.hosts.scanning import host_keys
-from specola.ports.computing import HasImages, HasLogs
+from specola.ports.computing import HasImages, HasLogs, Tells
 from specola.ports.connector import ShownKey
 
 __all__ = ["IMAGE_SECONDS", "PROBE_SECONDS", "DirectConnector", "Proves"]
@@ -73,6 +73,12 @@ class DirectConnector:
     async def usage(self, tasks: Sequence[TaskId]) -> Mapping[TaskId, Sequence[Usage]]:
         """Return the measurements kept of live tasks, oldest first, at most 10 minutes of them."""
         return self._sampler.of(tasks)
+
+    async def tell(self, task: TaskId, text: str) -> None:
+        """Show those who work in a task a line of text, where its computing can."""
+        place, way = await self._directory.way(task)
+        if isinstance(place, Tells):
+            await place.tell(way.handle, text)
 
     async def prove(self, computing: str, account: str, person: PersonId) -> AccountSeen:
         """Enter an account that a person says is theirs, and look around."""

@@ -20,6 +20,7 @@ from specola.problems import problem_of
 __all__ = ["create_app"]
 
 STATUS = {Kind.MISSING: 404, Kind.UNAVAILABLE: 503}
+LONGEST_TEXT = 1000
 
 
 class _Question(BaseModel):
@@ -48,6 +49,10 @@ class _Prove(_Question):
     computing: str
     account: str
     person: str
+
+
+class _Tell(_Question):
+    text: Annotated[str, Field(min_length=1, max_length=LONGEST_TEXT)]
 
 
 class _Usage(_Question):
@@ -85,6 +90,11 @@ def create_app(connector: Connector) -> Starlette:
         seen = await connector.prove(asked.computing, asked.account, asked.person)
         return JSONResponse(SEEN.dump_python(seen, mode="json"))
 
+    async def tell(request: Request) -> Response:
+        asked = _Tell.model_validate_json(await request.body())
+        await connector.tell(request.path_params["task"], asked.text)
+        return JSONResponse({})
+
     async def usage(request: Request) -> Response:
         asked = _Usage.model_validate_json(await request.body())
         kept = {task: list(measured) for task, measured in (await connector.usage(asked.tasks)).items()}
@@ -106,6 +116,7 @@ def create_app(connector: Connector) -> Starlette:
             Route("/images/inspect", _answering(inspect), methods=["POST"]),
             Route("/accounts/prove", _answering(prove), methods=["POST"]),
             Route("/usage", _answering(usage), methods=["POST"]),
+            Route("/tasks/{task}/tell", _answering(tell), methods=["POST"]),
             Route("/tasks/{task}/logs", _answering(logs)),
             Route("/health", _answering(health)),
         ]

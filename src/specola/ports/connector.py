@@ -69,6 +69,19 @@ class Connector(Protocol):
     async def usage(self, tasks: Sequence[TaskId]) -> Mapping[TaskId, Sequence[Usage]]:
         """Return the measurements kept of live tasks, oldest first, at most 10 minutes of them."""
 
+    async def tell(self, task: TaskId, text: str) -> None:
+        """Show those who work in a task a line of text, on its terminals and its desktop.
+
+        A computing that has no way to, a task that does not run, and one that nobody looks at, are passed over in silence.
+
+        Raises
+        ------
+        MissingError
+            Nothing of such a task is on any computing.
+        ComputingUnreachableError
+            It could not be told.
+        """
+
     async def prove(self, computing: str, account: str, person: PersonId) -> AccountSeen:
         """Enter an account that a person says is theirs, with what only its owner can have prepared, and look around.
 

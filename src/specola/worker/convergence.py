@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import structlog
 
@@ -16,6 +15,7 @@ from specola.domain.errors import ArchiveError, ComputingUnreachableError, Datab
 from specola.domain.task import Endpoint, Task, TaskId
 from specola.ports.computing import Computing, Watches
 from specola.storage.logs import LogArchive
+from specola.worker.beside import Beside
 from specola.worker.contact import Contact
 from specola.worker.decisions import Step, decide
 from specola.worker.record import LeaseLostError, Record
@@ -51,13 +51,13 @@ class Convergence:
         computing: Computing,
         record: Record,
         archive: LogArchive,
-        streams: Path,
+        beside: Beside,
         clock: Clock,
         timing: Timing,
     ) -> None:
         self._computing = computing
         self._record = record
-        self._streams = streams
+        self._streams = beside.streams
         self._timing = timing
         self._wake = asyncio.Event()
         self._jobs: dict[TaskId, Job] = {}
@@ -65,7 +65,7 @@ class Convergence:
         self._looking: asyncio.Task[None] | None = None
         self._failures: defaultdict[TaskId, int] = defaultdict(int)
         self._steps = Steps(
-            computing=computing, record=record, archive=archive, streams=streams, clock=clock, timing=timing
+            computing=computing, record=record, archive=archive, beside=beside, clock=clock, timing=timing
         )
         self._contact = Contact(computing=computing, record=record, clock=clock, timing=timing, wake=self.wake)
         self._logger = structlog.get_logger("specola.worker").bind(computing=computing.name)

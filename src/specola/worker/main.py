@@ -10,12 +10,14 @@ from specola import logging
 from specola.clock import Clock
 from specola.computing.kinds import Context, open_computing
 from specola.config import Settings
+from specola.connector.client import ConnectorClient
 from specola.domain.durations import parse_duration
 from specola.installation import computing_context
 from specola.lifetime import asked_to_end, slot
 from specola.secrets import Sealer
 from specola.storage.logs import LogArchive
 from specola.storage.store import Store
+from specola.worker.beside import Beside
 from specola.worker.timing import Timing
 from specola.worker.worker import Worker
 
@@ -39,6 +41,8 @@ async def serve(settings: Settings, *, context: Context, stop: asyncio.Event, ti
         store = Store(settings.database, clock=context.clock)
         stack.push_async_callback(store.close)
         await store.check()
+        connector = ConnectorClient(settings.connector_socket)
+        stack.push_async_callback(connector.close)
         worker = Worker(
             store=store,
             sealer=Sealer.read(settings.data / "secrets" / "key"),
@@ -46,7 +50,7 @@ async def serve(settings: Settings, *, context: Context, stop: asyncio.Event, ti
             opener=lambda record: open_computing(
                 record.kind, name=record.name, settings=record.settings, context=context
             ),
-            streams=settings.streams,
+            beside=Beside(streams=settings.streams, tell=connector.tell),
             holder=f"{socket.gethostname()}:{number}",
             clock=context.clock,
             timing=timing or Timing(warnings=tuple(parse_duration(one) for one in settings.warn_before)),

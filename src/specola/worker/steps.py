@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from pathlib import Path
 
 import structlog
 
@@ -17,8 +16,9 @@ from specola.domain.errors import (
 )
 from specola.domain.software import Interface
 from specola.domain.task import Desired, Endpoint, Reason, Task, TaskId
-from specola.ports.computing import Computing, HasLogs, Tells
+from specola.ports.computing import Computing, HasLogs
 from specola.storage.logs import LogArchive
+from specola.worker.beside import Beside
 from specola.worker.decisions import answered, cleaned, failed, placed, settled, stream_of
 from specola.worker.progress import LaunchProgress
 from specola.worker.readiness import answers
@@ -54,14 +54,14 @@ class Steps:
         computing: Computing,
         record: Record,
         archive: LogArchive,
-        streams: Path,
+        beside: Beside,
         clock: Clock,
         timing: Timing,
     ) -> None:
         self._computing = computing
         self._record = record
         self._archive = archive
-        self._streams = streams
+        self._beside = beside
         self._clock = clock
         self._timing = timing
         self._launches = asyncio.Semaphore(LAUNCHES)
@@ -83,12 +83,10 @@ class Steps:
         await self._table[step](task)
 
     async def tell(self, task: Task, text: str) -> None:
-        """Show those who work in a task a line, if its computing can; pages show it in any case."""
-        if task.handle is None or not isinstance(self._computing, Tells):
-            return
+        """Have those who work in a task shown a line, if its computing can; pages show it in any case."""
         try:
             async with asyncio.timeout(TELLING_PATIENCE):
-                await self._computing.tell(task.handle, text)
+                await self._beside.tell(task.id, text)
         except (TimeoutError, SpecolaError) as error:
             self._logger.warning("text_untold", task=task.id, error=str(error))
         except Exception:
@@ -174,7 +172,7 @@ class Steps:
         A server that listens on the container's own loopback refuses its address. Any other answers by the connector
         too, so its address is asked once more before it is given up: it may have come to answer meanwhile.
         """
-        stream = stream_of(task, interface, self._streams)
+        stream = stream_of(task, interface, self._beside.streams)
         if await self._answers(interface, stream) and not await self._answers(interface, endpoint):
             return stream
         return endpoint

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import structlog
 
@@ -15,6 +14,7 @@ from specola.secrets import Sealer
 from specola.services.sealed import whole_settings
 from specola.storage.logs import LogArchive
 from specola.storage.store import Store, Topic
+from specola.worker.beside import Beside
 from specola.worker.convergence import Convergence
 from specola.worker.record import LeaseLostError, Record
 from specola.worker.timing import Timing
@@ -36,8 +36,8 @@ class Worker:
         The database, what opens credentials kept in it, and where logs of ended tasks go.
     opener
         Opens a computing from its record.
-    streams
-        The folder of the connector's sockets.
+    beside
+        The connector.
     holder
         This worker's name on leases. A worker that comes after one that was killed takes over at once if it bears
         the same name, so the name has to be this process's alone while it lives.
@@ -50,7 +50,7 @@ class Worker:
         sealer: Sealer,
         archive: LogArchive,
         opener: Opener,
-        streams: Path,
+        beside: Beside,
         holder: str,
         clock: Clock,
         timing: Timing | None = None,
@@ -59,7 +59,7 @@ class Worker:
         self._sealer = sealer
         self._archive = archive
         self._opener = opener
-        self._streams = streams
+        self._beside = beside
         self._holder = holder
         self._clock = clock
         self._timing = timing or Timing()
@@ -133,7 +133,7 @@ class Worker:
                 computing=place,
                 record=record,
                 archive=self._archive,
-                streams=self._streams,
+                beside=self._beside,
                 clock=self._clock,
                 timing=self._timing,
             )
