@@ -6,7 +6,7 @@ from tests.support.callers import Callers
 from tests.support.harness import Platform
 from tests.support.hosted import add_on_host
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 HOST = {"address": "192.0.2.7"}
 

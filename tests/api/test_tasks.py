@@ -11,7 +11,7 @@ from specola.domain.person import Scope
 from tests.support.callers import Callers
 from tests.support.harness import Platform
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 WEB = "example.test/web:1"
 

@@ -14,7 +14,7 @@ from tests.support.callers import Callers
 from tests.support.harness import Platform
 from tests.support.sshkeys import pair
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
 async def test_a_machine_is_signed_in_and_out(specola: Program, platform: Platform, callers: Callers) -> None:

@@ -8,7 +8,7 @@ import pytest
 from tests.cli.conftest import Program
 from tests.support.harness import Platform
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 WEB = "example.test/web:1"
 

@@ -10,7 +10,7 @@ from tests.cli.conftest import Program
 from tests.support.clusters import becomes_a_cluster
 from tests.support.harness import Platform
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 WEB = "example.test/web:1"
 

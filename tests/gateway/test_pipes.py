@@ -17,7 +17,7 @@ from tests.support.sockets import HANDSHAKE, Message, Socket, both, handshake
 from tests.support.stage import COOKIE, HOST, ORIGIN, TOKEN, Stage, request
 from tests.support.web_side import TASK
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 BEARER = f"Authorization: Bearer {TOKEN}"
 DATABASE = f"db--{TASK}.localhost:8080"

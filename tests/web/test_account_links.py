@@ -7,7 +7,7 @@ import pytest
 from tests.support.hosted import add_on_host
 from tests.support.pages import Pages, text_of
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 HOST = {"address": "192.0.2.7"}
 

@@ -14,7 +14,7 @@ from specola.domain.task import Task, TaskState
 from specola.storage.changes import Topic
 from tests.support.pages import Pages, read_until, text_of
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 # An image whose launch goes on for as long as a test looks at it.
 HELD = "example.test/held:1"
