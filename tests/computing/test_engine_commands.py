@@ -5,7 +5,8 @@ import struct
 
 import pytest
 
-from specola.computing.engine.commands import Output
+from specola.computing.engine.commands import Written
+from specola.computing.inside.commands import Output
 from specola.computing.inside.guards import Process
 from specola.domain.computing import Channel
 from specola.domain.errors import LaunchError
@@ -23,7 +24,7 @@ def output(data: bytes, *, terminal: bool = False) -> Output:
     reader = asyncio.StreamReader()
     reader.feed_data(data)
     reader.feed_eof()
-    return Output(reader, terminal=terminal)
+    return Output(Written(reader, terminal=terminal).read)
 
 
 async def test_nothing_that_came_with_the_announcement_is_lost_whatever_came_first() -> None:
@@ -42,11 +43,16 @@ async def test_terminal_ends_the_line_in_its_own_way() -> None:
     assert await one.read(100) == (Channel.OUTPUT, b"$ ")
 
 
-@pytest.mark.parametrize("data", [b"", framed((2, b"no such file\n")), framed((1, b"OCI runtime exec failed\n"))])
+@pytest.mark.parametrize("data", [framed((2, b"no such file\n")), framed((1, b"OCI runtime exec failed\n"))])
 async def test_what_is_no_announcement_says_that_there_is_no_way(data: bytes) -> None:
     with pytest.raises(LaunchError) as caught:
         _ = await output(data).announcement()
     assert caught.value.reason_code == "no_commands"
+
+
+async def test_connection_that_ends_without_a_word_is_told_apart() -> None:
+    with pytest.raises(EOFError):
+        _ = await output(b"").announcement()
 
 
 async def test_connection_that_breaks_is_an_end() -> None:

@@ -1,26 +1,20 @@
 """Commands inside pods, by the cluster's exec."""
 
-import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 
-from specola.computing.inside.announcing import announced, no_way
-from specola.computing.inside.guards import COMMAND, Guard, Guards, Process, Watched
-from specola.computing.inside.paths import HELPER, RUNNER
+from specola.computing.inside.commands import FORCED, Command, Output, kept, program, variables
+from specola.computing.inside.guards import COMMAND, Guard, Guards, Watched
+from specola.computing.inside.paths import HELPER
 from specola.computing.kubernetes.api import Api
 from specola.computing.kubernetes.errors import ApiError, PodGoneError, asking
 from specola.computing.kubernetes.names import Place
 from specola.computing.kubernetes.session import Session, SessionStream
-from specola.domain.computing import Channel, Handle, Terminal, WindowSize
+from specola.domain.computing import Handle, Terminal, WindowSize
 from specola.domain.errors import ComputingUnreachableError, LaunchError, TaskNotRunningError
 
-__all__ = ["Command", "Commands"]
-
-FORCED = 137  # 128 + SIGKILL
-END_OF_INPUT = b"\x04"
-MOST = 65536
+__all__ = ["Commands"]
 
 
 class Commands:
@@ -45,17 +39,12 @@ class Commands:
 
     async def start(
         self, handle: Handle, command: Sequence[str], *, terminal: Terminal | None, environment: Mapping[str, str]
-    ) -> "Command":
-        """Start a command as the task's user. One that was asked for by somebody who then left is ended."""
-        starting = asyncio.create_task(self._start(handle, command, terminal, environment))
+    ) -> Command:
+        """Start a command as the task's user."""
         try:
-            return await asyncio.shield(starting)
+            return await kept(self._start(handle, command, terminal, environment))
         except PodGoneError as error:
             raise TaskNotRunningError from error
-        except asyncio.CancelledError:
-            with contextlib.suppress(Exception):
-                await (await starting).close()
-            raise
 
     async def close(self) -> None:
         """End all that was started here."""
@@ -66,25 +55,25 @@ class Commands:
 
     async def _start(
         self, handle: Handle, command: Sequence[str], terminal: Terminal | None, environment: Mapping[str, str]
-    ) -> "Command":
-        size = (str(terminal.size.columns), str(terminal.size.rows)) if terminal else ("-", "-")
-        variables = {**environment, **({"TERM": terminal.kind} if terminal else {})}
-        words = [f"{name}={value}" for name, value in variables.items()]
-        argv = [HELPER, *(["env", *words, HELPER] if words else []), "sh", RUNNER, *size, *command]
+    ) -> Command:
+        words = [f"{name}={value}" for name, value in variables(environment, terminal).items()]
+        argv = [*([HELPER, "env", *words] if words else []), *program(command, terminal)]
         place = _place(handle)
         async with self._border():
             guard = await self._guarded(handle)
             session = await Session.start(
                 self._api, place, argv, terminal=terminal is not None, errors=terminal is None
             )
-            output = Output(session)
+            output = Output(session.read)
             try:
                 process = await output.announcement()
-            except BaseException:
+            except BaseException as error:
                 await session.close()
+                if isinstance(error, EOFError):
+                    raise PodGoneError("the connection ended before the command began") from error
                 raise
             await guard.begin(process)
-        return Command(session, output, Watched(guard, process), partial(self._lost, handle))
+        return Command(PodCarrier(session, partial(self._lost, handle)), output, Watched(guard, process))
 
     async def _guarded(self, handle: Handle) -> Guard:
         """Return the guard of a task that runs; a cluster may hand a connection over before it finds that it does not."""
@@ -104,85 +93,29 @@ class Commands:
         raise ComputingUnreachableError(self._computing, "the connection to the command broke")
 
 
-class Output:
-    """What a command writes after the runner's first line."""
+class PodCarrier:
+    """The connection that a cluster gives for a command.
 
-    def __init__(self, session: Session) -> None:
+    Parameters
+    ----------
+    lost
+        Tells how the command ended if the connection broke before it was told.
+    """
+
+    def __init__(self, session: Session, lost: Callable[[], Awaitable[int]]) -> None:
         self._session = session
-        self._rest: list[tuple[Channel, bytes]] = []
-
-    async def read(self, most: int) -> tuple[Channel, bytes]:
-        """Return up to `most` bytes; none at the end."""
-        if not self._rest:
-            return await self._session.read(most)
-        channel, found = self._rest.pop(0)
-        if len(found) > most:
-            self._rest.insert(0, (channel, found[most:]))
-        return channel, found[:most]
-
-    async def announcement(self) -> Process:
-        """Read the first line of output, by which the runner says which process it is."""
-        line, errors = b"", b""
-        while b"\n" not in line:
-            channel, found = await self._session.read(MOST)
-            if not found:
-                if not errors:
-                    raise PodGoneError("the connection ended before the command began")
-                raise no_way((line + errors).decode(errors="replace"))
-            if channel is Channel.OUTPUT:
-                line += found
-            else:
-                errors += found
-        line, _, rest = line.partition(b"\n")
-        process = announced(line)
-        self._rest = [one for one in ((Channel.ERRORS, errors), (Channel.OUTPUT, rest)) if one[1]]
-        return process
-
-
-class Command:
-    """A `Running` over the connection that a cluster gives for a command."""
-
-    def __init__(self, session: Session, output: Output, watched: Watched, lost: Callable[[], Awaitable[int]]) -> None:
-        self._session = session
-        self._output = output
-        self._watched = watched
         self._lost = lost
-        self._over = asyncio.Event()
-        self._ended = False
-        self._closed = False
         self._code: int | None = None
-
-    async def read(self, most: int = MOST) -> tuple[Channel, bytes]:
-        """Return up to `most` bytes that it wrote; none once both of its outputs have ended."""
-        channel, found = await self._output.read(most)
-        if not found and not self._over.is_set():
-            self._over.set()
-            await self._watched.over()
-        return channel, found
-
-    async def write(self, data: bytes) -> None:
-        """Send `data` to its input, waiting while it is slow."""
-        if self._ended or self._closed:
-            return
-        with contextlib.suppress(OSError):
-            await self._session.write(data)
-
-    async def end(self) -> None:
-        """End its input; its output goes on."""
-        if self._session.terminal:
-            await self.write(END_OF_INPUT)
-        elif not (self._ended or self._closed):
-            self._ended = True
-            await self._session.end()
+        self._closed = False
+        self.terminal = session.terminal
+        self.read, self.write, self.end = session.read, session.write, session.end
 
     async def resize(self, size: WindowSize) -> None:
-        """Give its terminal another size; nothing happens once it has ended."""
-        if not (self._closed or self._over.is_set()):
-            self._session.resize(size)
+        """Give its terminal another size."""
+        self._session.resize(size)
 
-    async def wait(self) -> int:
-        """Return its exit code once its outputs have been read to their end."""
-        await self._over.wait()
+    async def code(self) -> int:
+        """Return its exit code once its outputs have ended. Raises ComputingUnreachableError."""
         if self._code is None:
             if self._closed:
                 return FORCED
@@ -191,13 +124,8 @@ class Command:
         return self._code
 
     async def close(self) -> None:
-        """Hang up; it ends, with all it has started."""
-        if self._closed:
-            return
-        if not self._over.is_set():
-            await self._watched.end()
+        """Give the connection up."""
         self._closed = True
-        self._over.set()
         await self._session.close()
 
 
