@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lab.ground import GROUND, lay
+from lab.ground import lay
 from lab.kubebuild import kubernetes
 from lab.kubenode import (
     CLASS,
@@ -32,9 +32,9 @@ from lab.kubenode import (
     pause_image,
 )
 from lab.machine import Machine
-from lab.place import Place, Status, main
+from lab.place import Place, main
 from lab.processes import wait_for
-from lab.root import alone, prepare
+from lab.verbs import Verbs
 from scripts.machine import ROOT, FailedError, answers, run
 
 __all__ = ["Api", "Kubernetes", "down", "status", "up"]
@@ -147,35 +147,6 @@ class Kubernetes:
         yield f"Storage:       {VOLUMES} volumes of the class {CLASS}; {GPUS} GPUs (nvidia.com/gpu) with nothing behind them"
 
 
-def up(ground: Path = GROUND) -> Kubernetes:
-    """Bring the cluster up, or mend what of it does not run; return it.
-
-    Raises
-    ------
-    FailedError
-        This machine cannot have it; the text tells why.
-    """
-    prepare()
-    base = kubernetes()
-    with alone(NAME):
-        return _up(_place(ground), base)
-
-
-def down(ground: Path = GROUND) -> None:
-    """End the cluster, its pods included, and remove all that it had; also if it is half up, or down."""
-    with alone(NAME):
-        _place(ground).remove()
-
-
-def status(ground: Path = GROUND) -> Status:
-    """Return how the cluster is."""
-    return _place(ground).status()
-
-
-def _place(ground: Path) -> Place:
-    return Place(NAME, ground, (NODE,))
-
-
 def _up(place: Place, base: Path) -> Kubernetes:
     folder = lay(place.ground, NAME)
     machine, is_new = place.start_first(base, binds={}, devices=DEVICES)
@@ -265,6 +236,9 @@ def _token(api: Api) -> str:
     wait_for("The account's token", seconds=READY_SECONDS, is_there=lambda: bool(found()))
     return found()
 
+
+VERBS = Verbs(NAME, (NODE,), kubernetes, _up)
+up, down, status = VERBS.up, VERBS.down, VERBS.status
 
 if __name__ == "__main__":
     sys.exit(main(NAME, up=up, down=down, status=status))

@@ -10,14 +10,15 @@ from pathlib import Path
 
 from lab.cgroups import is_unified
 from lab.cluster import ACCESS, ACCOUNT, GPU_NODE, GPUS, LOGIN, NODES, TABLES, Cluster
-from lab.ground import GROUND, lay
+from lab.ground import lay
 from lab.keys import Host, Keys
 from lab.machine import Machine, Service
 from lab.network import Link, join
-from lab.place import Place, Status, main
+from lab.place import Place, main
 from lab.processes import wait_for
-from lab.root import PEOPLE, alone, debian, prepare
-from lab.ssh import SSHD, make_homes, prepare_ssh, prepare_trust
+from lab.root import PEOPLE, debian
+from lab.ssh import SSHD, make_homes, prepare_ssh
+from lab.verbs import Verbs
 from scripts.machine import FailedError
 
 __all__ = ["Slurm", "down", "status", "trust", "up"]
@@ -70,51 +71,6 @@ class Slurm:
         yield f"Nodes:     {names}, from {self.login.name} alone, and only for who has a job there"
         yield f"Submit:    {ssh} {self.login.name} sbatch --wrap hostname    (booked on {self.account})"
         yield f"Authority: {self.keys.authority} signs certificates that all accept"
-
-
-def up(ground: Path = GROUND) -> Slurm:
-    """Bring the cluster up, or mend what of it does not run; return it.
-
-    Raises
-    ------
-    FailedError
-        This machine cannot have it; the text tells why.
-    """
-    prepare()
-    base = debian()
-    with alone(NAME):
-        return _up(_place(ground), base)
-
-
-def trust(authority: str, ground: Path = GROUND) -> None:
-    """Have all its SSH servers accept certificates of one more authority, as a site does that takes up a platform.
-
-    Parameters
-    ----------
-    authority
-        Its public key, as one line.
-    """
-    place = _place(ground)
-    with alone(NAME):
-        keys = Keys(place.folder / "keys")
-        keys.trust(authority)
-        for name in place.machines:
-            prepare_trust(place.machine(name), keys)
-
-
-def down(ground: Path = GROUND) -> None:
-    """End the cluster, its jobs included, and remove all that it had; also if it is half up, or down."""
-    with alone(NAME):
-        _place(ground).remove()
-
-
-def status(ground: Path = GROUND) -> Status:
-    """Return how the cluster is."""
-    return _place(ground).status()
-
-
-def _place(ground: Path) -> Place:
-    return Place(NAME, ground, (LOGIN, *NODES))
 
 
 def _up(place: Place, base: Path) -> Slurm:
@@ -191,6 +147,9 @@ def _is_ready(login: Machine, node: str) -> bool:
         return False
     return bool(state) and state[0] in {"idle", "mix", "alloc"}
 
+
+VERBS = Verbs(NAME, (LOGIN, *NODES), debian, _up)
+up, down, status, trust = VERBS.up, VERBS.down, VERBS.status, VERBS.trust
 
 if __name__ == "__main__":
     sys.exit(main(NAME, up=up, down=down, status=status, trust=trust))

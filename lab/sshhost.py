@@ -5,13 +5,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.ground import GROUND, lay
+from lab.ground import lay
 from lab.keys import Host, Keys
 from lab.machine import Machine, Service
 from lab.network import Link, join
-from lab.place import Place, Status, main
-from lab.root import PEOPLE, alone, debian, prepare
-from lab.ssh import SSHD, make_homes, prepare_ssh, prepare_trust
+from lab.place import Place, main
+from lab.root import PEOPLE, debian
+from lab.ssh import SSHD, make_homes, prepare_ssh
+from lab.verbs import Verbs
 
 __all__ = ["SshHosts", "down", "status", "trust", "up"]
 
@@ -74,51 +75,6 @@ class SshHosts:
         yield f"Authority: {self.keys.authority} signs certificates that both accept"
 
 
-def up(ground: Path = GROUND) -> SshHosts:
-    """Bring the hosts up, or mend what of them does not run; return them.
-
-    Raises
-    ------
-    FailedError
-        This machine cannot have them; the text tells why.
-    """
-    prepare()
-    base = debian()
-    with alone(NAME):
-        return _up(_place(ground), base)
-
-
-def trust(authority: str, ground: Path = GROUND) -> None:
-    """Have all its SSH servers accept certificates of one more authority, as a site does that takes up a platform.
-
-    Parameters
-    ----------
-    authority
-        Its public key, as one line.
-    """
-    place = _place(ground)
-    with alone(NAME):
-        keys = Keys(place.folder / "keys")
-        keys.trust(authority)
-        for name in place.machines:
-            prepare_trust(place.machine(name), keys)
-
-
-def down(ground: Path = GROUND) -> None:
-    """End the hosts, what runs on them included, and remove all that they had; also if they are half up, or down."""
-    with alone(NAME):
-        _place(ground).remove()
-
-
-def status(ground: Path = GROUND) -> Status:
-    """Return how the hosts are."""
-    return _place(ground).status()
-
-
-def _place(ground: Path) -> Place:
-    return Place(NAME, ground, (FRONT, INNER))
-
-
 def _up(place: Place, base: Path) -> SshHosts:
     folder = lay(place.ground, NAME)
     homes, keys = folder / "home", Keys(folder / "keys")
@@ -155,6 +111,9 @@ def _serve(front: Machine, inner: Machine) -> None:
     for machine in (front, inner):
         machine.serve(SSHD)
 
+
+VERBS = Verbs(NAME, (FRONT, INNER), debian, _up)
+up, down, status, trust = VERBS.up, VERBS.down, VERBS.status, VERBS.trust
 
 if __name__ == "__main__":
     sys.exit(main(NAME, up=up, down=down, status=status, trust=trust))
