@@ -1,22 +1,17 @@
 """Closes what is open as accounts whose links have ended, as `web` tells it."""
 
-import asyncio
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import httpx
 import structlog
 
+from specola.connector.following import follow
 from specola.domain.errors import SpecolaError
 from specola.hosts.registered import RegisteredHosts
-from specola.local_http import over_socket
 
 __all__ = ["EndedAccounts"]
 
-SILENCE = httpx.Timeout(5.0, read=25.0)
-PAUSE = 0.5
 PREFIX = "account:"
 
 
@@ -30,25 +25,11 @@ class EndedAccounts:
         self._logger = structlog.stdlib.get_logger("specola.connector")
 
     async def run(self) -> None:
-        """Follow until cancelled, connecting again wherever the stream breaks."""
-        transport = over_socket(self._socket)
-        async with httpx.AsyncClient(transport=transport, base_url="http://internal", timeout=SILENCE) as client:
-            while True:
-                try:
-                    await self._follow(client)
-                except (httpx.HTTPError, OSError):
-                    pass  # it is on its way
-                except (ValueError, KeyError, TypeError):
-                    self._logger.exception("revocations_not_understood")
-                await asyncio.sleep(PAUSE)
+        """Follow until cancelled."""
+        await follow(self._socket, "/revocations", begin=self._begin, take=self._take, lost=lambda _: None)
 
-    async def _follow(self, client: httpx.AsyncClient) -> None:
-        after = {} if self._last is None else {"after": self._last}
-        async with client.stream("GET", "/revocations", params=after) as answer:
-            answer.raise_for_status()
-            async for line in answer.aiter_lines():
-                if line:
-                    await self._take(json.loads(line))
+    def _begin(self) -> Mapping[str, int]:
+        return {} if self._last is None else {"after": self._last}
 
     async def _take(self, told: Mapping[str, Any]) -> None:
         self._last = int(told["sequence"])
