@@ -112,8 +112,8 @@ class BatchSettings(BaseModel):
     images: str = Field(
         "",
         title="Images",
-        description="Where converted images are kept, on the shared file system, for each account or for all; empty: in "
-        "the folder above.",
+        description="Where an account's converted images are kept, on the shared file system, for example "
+        "/scratch/{account}/images; empty: in the folder above.",
     )
     network: NetworkMode = Field(
         NetworkMode.OUTBOUND, title="Network", description="Whether tasks reach out, or only are reached."
