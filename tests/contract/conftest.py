@@ -110,7 +110,7 @@ async def remote_place(name: str, lab: SshHosts, folder: Path) -> AsyncIterator[
         socket = await asyncio.to_thread(lab.serve_own_engine)
     async with connected(lab, {name: host}) as connections:
         known = context(folder, connections.hosts)
-        one = RemotePlace.on(known, name=name, host=host, socket=socket, passage=passage, member=lab.member)
+        one = RemotePlace.on(known, name=name, host=host, socket=socket, lab=lab, passage=passage)
         try:
             await load(one.engine, TEST_IMAGES)
             yield one

@@ -6,10 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from specola.domain.computing import Handle, Launch, Phase
+from specola.domain.computing import Handle, Phase
 from specola.domain.errors import LaunchError
 from specola.domain.placement import Placement
 from tests.support.batch import ACCOUNT, BatchPlace, HostPlace, SlurmPlace
+from tests.support.killed import kill_during
 from tests.support.places import Reports, budget, until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.containers, pytest.mark.lab]
@@ -19,12 +20,6 @@ SECOND = timedelta(seconds=1)
 # scheduler, images are fetched by the tasks themselves.
 STEPS = ("image_known", "prepared", "submitted", "recorded")
 CASES = [(place, step) for place in ("slurm-apptainer", "no-engine") for step in STEPS]
-
-
-async def cut_short(place: BatchPlace, launch: Launch, step: str) -> None:
-    """Launch, and break off after a step, as if the process had been killed there."""
-    with pytest.raises(asyncio.CancelledError):
-        await place.computing.launch(launch, report=Reports(stop_after=step), budget=budget(120))
 
 
 async def ones(place: BatchPlace, handle: Handle) -> int:
@@ -46,7 +41,7 @@ async def test_exactly_one_job_remains_wherever_a_launch_is_killed(batch_place: 
         # It is there by the time of the test's own task.
         first = await place.launch(place.shell("exec sleep 1"))
         await place.computing.remove(first)
-    await cut_short(place, launch, step)
+    await kill_during(place, launch, after=step)
     handle = await place.open().launch(launch, report=Reports(), budget=budget(120))
     await place.begun(handle)
     assert (await place.observe(handle)).phase is Phase.RUNNING
@@ -94,7 +89,7 @@ async def test_image_that_cannot_be_fetched_there_ends_its_task_and_says_why(slu
 async def test_job_that_was_taken_without_being_noted_is_found_by_its_name(batch_place: BatchPlace) -> None:
     place, launch = batch_place, batch_place.shell("exec sleep 1000")
     handle = place.names.handle(ACCOUNT, launch.task)
-    await cut_short(place, launch, "submitted")
+    await kill_during(place, launch, after="submitted")
     # Nobody has noted it, and it may even run by now.
     assert set(await place.computing.discover()) == {launch.task}
     assert await place.computing.launch(launch, report=Reports(), budget=budget(120)) == handle

@@ -18,6 +18,7 @@ from specola.domain.software import Resources, RunsAs
 from specola.ports.computing import HasLogs
 from tests.support import commands
 from tests.support.images import BARE_IMAGE, NAMED_USER_IMAGE
+from tests.support.killed import kill_during
 from tests.support.places import ECHO, HTTP, EnginePlace, Reports, a_launch, budget, until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.containers]
@@ -39,10 +40,9 @@ async def texts(place: EnginePlace, handle: str) -> list[str]:
 
 
 @pytest.mark.parametrize("step", STEPS)
-async def test_launch_cut_short_is_mended_by_the_next(engine: EnginePlace, step: str) -> None:
+async def test_launch_that_was_killed_is_mended_by_the_next(engine: EnginePlace, step: str) -> None:
     launch = engine.shell("echo once; exec sleep 1000")
-    with pytest.raises(asyncio.CancelledError):
-        await engine.launch(launch, Reports(stop_after=step))
+    await kill_during(engine, launch, after=step)
     handle = await engine.open().launch(launch, report=Reports(), budget=budget())
     assert await engine.starts(launch) == 1
     assert (await engine.observe(handle)).phase is Phase.RUNNING

@@ -41,7 +41,7 @@ async def front(lab: SshHosts, tmp_path: Path, anyio_backend: str) -> AsyncItera
     host = settings_of(lab.keys, lab.front, identity=Identity.SHARED, account=lab.member, **here)
     async with connected(lab, {"front": host}, patience=SHORT) as connections:
         known = context(tmp_path, connections.hosts)
-        one = RemotePlace.on(known, name="front", host=host, socket=lab.socket, passage=passage, member=lab.member)
+        one = RemotePlace.on(known, name="front", host=host, socket=lab.socket, lab=lab, passage=passage)
         await load(one.engine, [TEST_IMAGE])
         yield one
         await one.close()

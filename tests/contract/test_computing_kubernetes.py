@@ -25,6 +25,7 @@ from specola.ports.computing import Computing, HasFiles, HasLogs, HasPorts, Watc
 from tests.support.commands import run
 from tests.support.faults import Answer, Front, in_front
 from tests.support.images import BARE_IMAGE, LOGIN_IMAGE, NAMED_USER_IMAGE, TEST_IMAGE
+from tests.support.killed import kill_during
 from tests.support.kubernetes import PERSON, Cluster, KubernetesPlace
 from tests.support.places import ECHO, HTTP, Reports, a_launch, budget, context, until
 from tests.support.sftp import FileClient
@@ -93,10 +94,9 @@ async def test_pod_of_the_cluster_asks_it_by_its_own_account(place: KubernetesPl
 
 
 @pytest.mark.parametrize("step", STEPS)
-async def test_launch_cut_short_is_mended_by_the_next(place: KubernetesPlace, step: str) -> None:
+async def test_launch_that_was_killed_is_mended_by_the_next(place: KubernetesPlace, step: str) -> None:
     launch = place.shell("echo once; exec sleep 1000")
-    with pytest.raises(asyncio.CancelledError):
-        await place.computing.launch(launch, report=Reports(stop_after=step), budget=budget())
+    await kill_during(place, launch, after=step)
     other = place.open()
     handle = await other.launch(launch, report=Reports(), budget=budget())
     await until(lambda: runs(place, handle))

@@ -108,6 +108,7 @@ async def reaching(
 class BatchPlace(VolumePlace):
     """Tasks as jobs of one account; what a launch starts is waited for, since a job is only queued by then."""
 
+    kind = "batch"
     tells_addresses = False
     has_images = False
     shared: ClassVar[dict[tuple[str, str], tuple[str, Handle]]] = {}
@@ -126,6 +127,7 @@ class BatchPlace(VolumePlace):
             **settings,
         }
         self.login = login
+        self.keys: Keys | None = login.keys
         self.references = list(registry.digests)
         # Podman keeps images on the disks of the nodes.
         self.keeps_images = runtime == "apptainer"

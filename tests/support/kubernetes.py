@@ -12,6 +12,7 @@ import pytest
 from typing_extensions import override
 
 from lab import kubernetes, registry
+from lab.keys import Keys
 from lab.kubenode import SOCKET
 from lab.kubernetes import Kubernetes
 from specola.computing.kinds import Context, open_computing
@@ -60,6 +61,8 @@ def kubernetes_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clu
 class KubernetesPlace(Place):
     """A real cluster, asked with the rights of the documented role and none besides."""
 
+    kind = "kubernetes"
+    keys: Keys | None = None
     # A cluster keeps one stream of what a task writes, and tells only administrators what its nodes have.
     keeps_outputs_apart = False
     keeps_images = has_images = False

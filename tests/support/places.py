@@ -11,6 +11,8 @@ from typing import Any, ClassVar, Self
 from aiodocker.containers import DockerContainer
 from typing_extensions import override
 
+from lab.keys import Keys
+from lab.sshhost import SshHosts
 from specola.clock import Clock
 from specola.computing.engine.api import Engine
 from specola.computing.engine.firewall import forget
@@ -83,7 +85,7 @@ def a_launch(reference: str, *command: str) -> Launch:
 
 @dataclass(slots=True)
 class Reports:
-    """What a launch tells on its way; with `stop_after`, it breaks off there as a crash would."""
+    """What a launch tells on its way; with `stop_after`, it is given up there."""
 
     told: list[Progress] = field(default_factory=list)
     stop_after: str | None = None
@@ -284,6 +286,9 @@ class EnginePlace(VolumePlace):
         How the computing is told of it.
     """
 
+    kind = "engine"
+    keys: Keys | None = None
+    """What opens accounts on its host; None: it is on none of the lab's."""
     account: str | None = None
     """The account that tasks run as, where each person has their own."""
     nowhere: ClassVar[Mapping[str, str]] = {"url": "unix:///nowhere/nobody.sock"}
@@ -422,14 +427,17 @@ class RemotePlace(EnginePlace):
     """What all connections to the host go through."""
 
     @classmethod
-    def on(cls, context: Context, *, name: str, host: HostSettings, socket: str, passage: Passage, member: str) -> Self:
-        """Return a place on the engine of `member` at a socket of a host, which the context's hosts know by `name`."""
+    def on(
+        cls, context: Context, *, name: str, host: HostSettings, socket: str, lab: SshHosts, passage: Passage
+    ) -> Self:
+        """Return a place on an engine of the lab's member at a socket of a host, which the context's hosts know by `name`."""
+        member = lab.member
         assert context.hosts is not None
         account = context.hosts.host(name, member)
         engine = Engine(name, way=lambda: account.connect(socket))
         settings = {"host": host.model_dump(mode="json"), "socket": socket}
         made = cls(context, name=name, pool=REMOTE_POOL, engine=engine, settings=settings)
-        made.passage = passage
+        made.passage, made.keys = passage, lab.keys
         made.account = None if host.account else member
         return made
 
