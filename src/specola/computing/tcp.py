@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import socket
 
+from specola.closing import close
+
 __all__ = ["SocketStream"]
 
 
@@ -50,6 +52,4 @@ class SocketStream:
 
     async def close(self) -> None:
         """Give the stream up, both halves."""
-        self._writer.close()
-        with contextlib.suppress(OSError):
-            await self._writer.wait_closed()
+        await close(self._writer)

@@ -8,6 +8,7 @@ from http import HTTPStatus
 
 import structlog
 
+from specola.closing import close
 from specola.computing.batch.agent.proof import SCHEME
 from specola.computing.batch.enrolment import Enrolment
 from specola.connector.directory import Directory, Way
@@ -220,6 +221,4 @@ async def _refuse(writer: asyncio.StreamWriter, status: HTTPStatus) -> None:
         f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode("ascii")
     )
     await writer.drain()
-    writer.close()
-    with contextlib.suppress(OSError):
-        await writer.wait_closed()
+    await close(writer)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 
+from specola.closing import close
 from specola.domain.errors import SpecolaError
 from specola.problems import problem_of, raised
 
@@ -85,6 +86,4 @@ class Framed:
 
     async def close(self) -> None:
         """Give the stream up, both halves."""
-        self._writer.close()
-        with contextlib.suppress(OSError):
-            await self._writer.wait_closed()
+        await close(self._writer)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from specola.closing import close
 from specola.domain.errors import ComputingUnreachableError
 from specola.hosts.limits import CHUNK, ERRORS_KEPT, KILLED, MOST_OUTPUT
 from specola.ports.computing import Stream
@@ -181,12 +182,11 @@ class _Local:
             self._writer.write_eof()
 
     async def close(self) -> None:
-        self._writer.close()
         if self._process is not None:
+            self._writer.close()
             await _hang_up(self._process)
             return
-        with contextlib.suppress(OSError):
-            await self._writer.wait_closed()
+        await close(self._writer)
 
 
 def _pipes(process: asyncio.subprocess.Process) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

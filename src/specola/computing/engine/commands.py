@@ -9,6 +9,7 @@ from functools import partial
 from aiodocker.exceptions import DockerError
 from aiodocker.execs import Exec
 
+from specola.closing import close
 from specola.computing.engine.api import Engine
 from specola.computing.engine.errors import ContainerGoneError, asking, is_missing
 from specola.computing.engine.frames import frame
@@ -149,6 +150,4 @@ class ExecCarrier:
 
     async def close(self) -> None:
         """Close the connection."""
-        self._writer.close()
-        with contextlib.suppress(OSError):
-            await self._writer.wait_closed()
+        await close(self._writer)

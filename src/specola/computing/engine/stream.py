@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 
+from specola.closing import close
 from specola.computing.engine.api import Engine
 from specola.computing.engine.frames import frame
 
@@ -52,6 +53,4 @@ class ExecStream:
 
     async def close(self) -> None:
         """Give the stream up; the command ends with it."""
-        self._writer.close()
-        with contextlib.suppress(OSError):
-            await self._writer.wait_closed()
+        await close(self._writer)

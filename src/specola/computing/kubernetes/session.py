@@ -6,6 +6,7 @@ import json
 import struct
 from collections.abc import Sequence
 
+from specola.closing import close
 from specola.computing.kubernetes.api import Api, Connection, Query
 from specola.computing.kubernetes.errors import ApiError, PodGoneError
 from specola.computing.kubernetes.names import CONTAINER, Place
@@ -130,12 +131,7 @@ class Session:
     async def close(self) -> None:
         """Give the connection up; the command reads the end of its input."""
         self._beating.cancel()
-        self._writer.close()
-        try:
-            async with asyncio.timeout(CLOSE):
-                await self._writer.wait_closed()
-        except (OSError, TimeoutError):
-            self._writer.transport.abort()
+        await close(self._writer, seconds=CLOSE)
 
     async def _next(self) -> Frame | None:
         """Return the next frame that matters; None: nothing more comes."""
