@@ -51,6 +51,11 @@ async def test_a_form_is_tested_saved_changed_and_removed(pages: Pages) -> None:
     assert tested.status_code == 200, tested.text
     assert "It answers. Nothing is saved yet." in text_of(tested)
     assert "6 CPUs" in text_of(tested)
+    untold = await admin.post(
+        "/computing/add", data={**FORM, "settings.cpus": "0", "settings.memory": "0", "action": "test"}
+    )
+    assert "Size not told" in text_of(untold)
+    assert "GPUs not told" in text_of(untold)
     assert (await admin.get("/computing/formed")).status_code == 404
     assert fields(tested.text)["settings.token"] == CANARY
     saved = await admin.post("/computing/add", data=FORM)
