@@ -404,6 +404,14 @@ def test_helper_image_that_cannot_be_fetched_is_not_taken_for_the_task_s() -> No
     assert seen.sentence == "Its machine could not fetch the computing's helper image “example.test/box:1”: not found."
 
 
+def test_long_complaint_keeps_what_went_wrong_in_the_end() -> None:
+    told = f"failed to pull: {'failed to resolve: ' * 30}no such host"
+    seen = observed(pod(waiting("ErrImagePull", told)), now=NOW, direct=False)
+    assert "failed to pull" in seen.sentence
+    assert seen.sentence.endswith("no such host).")
+    assert len(seen.sentence) < 400
+
+
 def test_frames_are_read_in_whatever_pieces_they_come() -> None:
     reader, whole = Reader(), data(3, b"abc") + ping(2) + data(5, b"", last=True)
     frames = [frame for at in range(len(whole)) for frame in reader.take(whole[at : at + 1])]

@@ -14,10 +14,10 @@ __all__ = ["ApiError", "ExpiredError", "PodGoneError", "asking", "refusal"]
 
 GIVE_RIGHTS = "An administrator of the cluster gives it the role of the page on Kubernetes."
 BELIEVE = (
-    "Put the certificate of the authority that signed it into the kubeconfig (certificate-authority-data), and name the server as "
-    "its certificate does."
+    "Whoever looks after it puts the certificate of the authority that signed it into the kubeconfig (certificate-authority-data), "
+    "and names the server as its certificate does."
 )
-REACH = "Check the server's address in the kubeconfig, and that the platform's host may connect to it."
+REACH = "Whoever looks after it checks the server's address in the kubeconfig, and that the platform's host may connect to it."
 REFUSED = frozenset({400, 403, 404, 405, 409, 413, 422})
 
 
@@ -72,7 +72,9 @@ async def asking(computing: str, *, seconds: float | None = None) -> AsyncIterat
     except ApiError as error:
         raise _unreachable(computing, *_why(error)) from error
     except KubeconfigError as error:
-        raise _unreachable(computing, f"its kubeconfig cannot be used: {error}", "Mend the kubeconfig.") from error
+        raise _unreachable(
+            computing, f"its kubeconfig cannot be used: {error}", "Whoever looks after it mends the kubeconfig."
+        ) from error
     except (httpx.HTTPError, OSError, EOFError) as error:
         raise _unreachable(computing, *_broken(error)) from error
 
@@ -125,7 +127,10 @@ def _unreachable(computing: str, detail: str, hint: str = "") -> ComputingUnreac
 def _why(error: ApiError) -> tuple[str, str]:
     """Say what an answer means, and how it is mended."""
     if error.status == 401:
-        return "it does not accept the platform's token or certificate", "Put a new token into the kubeconfig."
+        return (
+            "it does not accept the platform's token or certificate",
+            "Whoever looks after it puts a new token into the kubeconfig.",
+        )
     if error.status == 403:
         return f"the platform's account lacks a right ({in_one_line(error.message)})", GIVE_RIGHTS
     if error.status < 400 or (error.is_missing and not error.reason):

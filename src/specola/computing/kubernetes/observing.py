@@ -11,6 +11,7 @@ from specola.domain.reasons import EndReason, WaitReason
 
 __all__ = ["is_removed", "moment", "observed"]
 
+LONGEST = 300
 FORCED = 137  # 128 + SIGKILL
 NEVER = re.compile(
     r"not found|manifest unknown|name unknown|repository does not exist|invalid reference|unauthorized|authorization failed"
@@ -220,4 +221,6 @@ def moment(text: str | None) -> datetime | None:
 
 
 def _line(message: str) -> str:
-    return " ".join(message.split()).rstrip(".")[:300]
+    line = " ".join(message.split()).rstrip(".")
+    # What went wrong in the end stands last.
+    return line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} … {line[-LONGEST // 2 :]}"
