@@ -197,6 +197,19 @@ async def test_places_are_followed(pages: Pages) -> None:
     await pages.platform.services.computings.remove(await pages.callers.actor("admin"), "seen")
 
 
+async def test_what_is_known_of_a_place_is_followed(pages: Pages) -> None:
+    admin, ada = await pages.browser("admin"), await pages.browser("ada")
+    actor = await pages.callers.actor("admin")
+    _ = await pages.platform.services.computings.add(actor, "computing: new\ntitle: New\nkind: memory\n")
+    assert 'hx-sse:connect="/live/computing/new"' in (await ada.get("/computing/new")).text
+    assert "hx-sse:connect" not in (await admin.post("/computing/new/test")).text
+    async with ada.stream("GET", "/live/computing/new") as stream:
+        lines = stream.aiter_lines()
+        _ = await read_until(lines, lambda data: "Answers" in data and "memory 1" in data)
+    await pages.platform.services.computings.remove(actor, "new")
+    assert (await ada.get("/live/computing/new")).status_code == 404
+
+
 async def test_starting_points_lead_to_a_form(pages: Pages) -> None:
     admin, ada = await pages.browser("admin"), await pages.browser("ada")
     page = await admin.get("/computing/add")
