@@ -206,7 +206,9 @@ def _furnish(api: Api) -> None:
     for path, body in objects(manifest):
         api.make(path, body)
     if f"{GPUS}" != api.ask("GET", f"/api/v1/nodes/{NODE}")["status"]["capacity"].get("nvidia.com/gpu"):
-        patch = {"status": {"capacity": {"nvidia.com/gpu": f"{GPUS}"}}}
+        # The node itself says what of that may be given out, and some seconds later.
+        has = {"nvidia.com/gpu": f"{GPUS}"}
+        patch = {"status": {"capacity": has, "allocatable": has}}
         api.ask("PATCH", f"/api/v1/nodes/{NODE}/status", patch, kind="merge-patch+json")
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from specola.cli.probes import reach_word
 from tests.cli.conftest import Program
 from tests.support.callers import Callers
 from tests.support.harness import Platform
@@ -11,6 +12,11 @@ from tests.support.harness import Platform
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 FAR = "computing: far\ntitle: Far away\nkind: memory\nsettings:\n  cpus: 3\n  token: canary-5p8w2x\n"
+
+
+async def test_computing_that_was_not_asked_yet_is_not_told_as_silent() -> None:
+    assert reach_word({"asked": None, "reachable": False}) == "not asked yet"
+    assert "unreachable" in reach_word({"asked": "2026-11-27T12:00:00Z", "reachable": False})
 
 
 async def test_a_record_is_tested_added_edited_paused_and_removed(
@@ -21,6 +27,8 @@ async def test_a_record_is_tested_added_edited_paused_and_removed(
     tested = await specola("computings", "add", str(file), "--test", **signed_in)
     assert tested.code == 0, tested.err
     assert "3 CPU" in tested.out
+    untold = FAR.replace("cpus: 3\n", "cpus: 0\n  memory: 0\n")
+    assert "size" not in (await specola("computings", "add", "-", "--test", stdin=untold, **signed_in)).out
     assert (await specola("computings", "show", "far", **signed_in)).code == 4
     added = await specola("computings", "add", "-", stdin=FAR, **signed_in)
     assert added.out == "far: added. Test it: specola computings test far\n"

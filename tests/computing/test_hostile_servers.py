@@ -3,20 +3,31 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import aiohttp
 import pytest
 from aiodocker.exceptions import DockerError
 
+from specola.clock import Clock
 from specola.computing.engine import api as engine_api
 from specola.computing.engine.api import Engine
+from specola.computing.kinds import Context, open_computing
 from specola.computing.kubernetes import api as cluster_api
 from specola.computing.kubernetes.api import Api
 from specola.computing.kubernetes.errors import ApiError
 from specola.computing.kubernetes.kubeconfig import Access
+from specola.domain.budget import Budget
+from specola.domain.errors import ComputingUnreachableError
 
 pytestmark = pytest.mark.anyio
 
+KUBECONFIG = """\
+current-context: a
+contexts: [{name: a, context: {cluster: c, user: u}}]
+clusters: [{name: c, cluster: {server: "http://127.0.0.1:PORT"}}]
+users: [{name: u, user: {}}]
+"""
 PART = b"[" * 1024 * 1024
 
 
@@ -58,6 +69,32 @@ async def test_endless_answer_of_a_cluster(server: tuple[int, list[int]]) -> Non
         await api.get("/version")
     await api.close()
     assert sent[0] < 2 * cluster_api.MOST_ANSWER
+
+
+@pytest.mark.parametrize(
+    "answer", [b"404 Not Found\r\nContent-Length: 0\r\n\r\n", b"200 OK\r\nContent-Length: 2\r\n\r\nhi"]
+)
+async def test_server_of_something_else_is_neither_an_engine_nor_a_cluster(answer: bytes) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 " + answer)
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as listening:
+        port = listening.sockets[0].getsockname()[1]
+        kubeconfig = KUBECONFIG.replace("PORT", str(port))
+        context = Context(installation="abcdefghjkmn", data=Path("/nowhere"), clock=Clock())
+        for kind, settings in (
+            ("engine", {"url": f"tcp://127.0.0.1:{port}"}),
+            ("kubernetes", {"kubeconfig": kubeconfig}),
+        ):
+            computing = open_computing(kind, name="there", settings=settings, context=context)
+            with pytest.raises(ComputingUnreachableError, match="what answers there is no"):
+                await computing.probe(Budget(10.0, "Asking"))
+            with pytest.raises(ComputingUnreachableError):
+                await computing.discover()
+            await computing.close()
 
 
 async def test_usual_answers_are_read_whole_over_one_connection() -> None:

@@ -2,26 +2,30 @@
 
 import json
 import re
+import ssl
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from pydantic import ValidationError
 
 from specola.computing.kinds import KINDS
 from specola.computing.kubernetes.api import Api
 from specola.computing.kubernetes.config import KubernetesSettings
+from specola.computing.kubernetes.errors import ApiError, asking, refusal
 from specola.computing.kubernetes.kubeconfig import KubeconfigError, inside, read
 from specola.computing.kubernetes.logs import lines
 from specola.computing.kubernetes.looking import measured
 from specola.computing.kubernetes.names import STOPPED, Names, Place, label_of
 from specola.computing.kubernetes.observing import observed
 from specola.computing.kubernetes.pod import Plan, check, claim_body, pod_body, policy_body, secret_body
-from specola.computing.kubernetes.probing import RIGHTS, amount, amounts, version
+from specola.computing.kubernetes.probing import EVERYWHERE, RIGHTS, amount, amounts, version
 from specola.computing.kubernetes.spdy import DATA, PING, Headers, Reader, data, ping
 from specola.domain.computing import HomeMount, Launch, Phase
-from specola.domain.errors import LaunchError
+from specola.domain.errors import ComputingUnreachableError, LaunchError
 from specola.domain.placement import Placement
 from specola.domain.software import Resources, RunsAs
 from tests.support.places import a_launch
@@ -29,6 +33,7 @@ from tests.support.places import a_launch
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 BEGAN = "2026-11-27T11:00:00Z"
 ROLE = Path(__file__).parents[2] / "docs/operator/kubernetes-role.json"
+CLUSTER_ROLE = ROLE.with_name("kubernetes-cluster-role.json")
 NAMES = Names("abcdefghjkmn", "specola")
 KUBECONFIG = """\
 current-context: a
@@ -267,16 +272,23 @@ def test_kubeconfigs_are_read_and_dangerous_ones_refused(tmp_path: Path) -> None
     access = read(KUBECONFIG, inline=True)
     assert (access.server, access.headers()) == ("https://cluster.test:6443", {"Authorization": "Bearer secret"})
     assert "secret" not in repr(access)
-    for old, new in {
-        "https://": "http://",
-        "token: secret": "exec: {command: touch}",
-        "user: {token: secret}": "user: {tokenFile: /etc/passwd}",
-        'server: "https://cluster.test:6443/"': 'server: "https://cluster.test", insecure-skip-tls-verify: true',
-        'server: "https://cluster.test:6443/" ': 'certificate-authority: /etc/passwd, server: "https://cluster.test"',
-        "current-context: a": "current-context: b",
-    }.items():
+    for old, new in (
+        ("https://", "http://"),
+        ("token: secret", "exec: {command: touch}"),
+        ("user: {token: secret}", "user: {tokenFile: /etc/passwd}"),
+        ('server: "https://cluster.test:6443/"', 'server: "https://cluster.test", insecure-skip-tls-verify: true'),
+        ('server: "https://cluster.test:6443/"', 'certificate-authority: /etc/passwd, server: "https://cluster.test"'),
+        ("current-context: a", "current-context: b"),
+        ("token: secret", "username: ann, password: secret"),
+        ('server: "https://cluster.test:6443/"', 'server: "https://cluster.test", certificate-authority-data: LS0t…'),
+        ('server: "https://cluster.test:6443/"', 'server: "https://cluster.test", certificate-authority-data: LS0t'),
+    ):
+        told = KUBECONFIG.replace(old, new)
+        assert told != KUBECONFIG
         with pytest.raises(KubeconfigError):
-            read(KUBECONFIG.replace(old.strip(), new), inline=True)
+            read(told, inline=True)
+    by_proxy = KUBECONFIG.replace("https://cluster.test", "http://127.0.0.1").replace("{token: secret}", "{}")
+    assert read(by_proxy, inline=True).headers() == {}
     with pytest.raises(KubeconfigError):
         inside(tmp_path)
     (tmp_path / "token").write_text("t1\n")
@@ -299,6 +311,14 @@ def test_settings_keep_the_kubeconfig_secret_and_refuse_what_is_wrong() -> None:
     for wrong in ({"namespace": "No"}, {"kubeconfig": "a: b"}, {"home": {"folder": "../x"}}, {"unknown": 1}):
         with pytest.raises(ValueError, match=r"."):
             KubernetesSettings.model_validate(wrong)
+
+
+def test_what_is_wrong_with_a_kubeconfig_is_told_of_the_kubeconfig() -> None:
+    other = KUBECONFIG.replace("current-context: a", "current-context: b")
+    assert KubernetesSettings.model_validate({"kubeconfig": other, "context": "a"}).context == "a"
+    with pytest.raises(ValidationError) as caught:
+        KubernetesSettings.model_validate({"kubeconfig": KUBECONFIG.replace("token: secret", "exec: {command: x}")})
+    assert [one["loc"] for one in caught.value.errors()] == [("kubeconfig",)]
 
 
 def test_person_may_not_lead_the_platform_to_itself() -> None:
@@ -330,6 +350,66 @@ def test_role_of_the_page_is_what_is_asked_for() -> None:
     }
     assert {right[:3] for right in RIGHTS} <= granted
     assert not {kind for _, kind, verb in granted if verb == "*" or kind == "*"}
+
+
+def test_role_for_namespaces_of_everybody_is_the_role_of_one() -> None:
+    everywhere = json.loads(CLUSTER_ROLE.read_text(encoding="utf-8"))["items"]
+    rules = {one["metadata"]["name"]: one["rules"] for one in everywhere if one["kind"] == "ClusterRole"}
+    one = json.loads(ROLE.read_text(encoding="utf-8"))["items"]
+    assert rules.pop("specola-tasks") == next(each["rules"] for each in one if each["kind"] == "Role")
+    granted = {(kind, verb) for [rule] in rules.values() for kind in rule["resources"] for verb in rule["verbs"]}
+    assert granted == EVERYWHERE
+
+
+def test_refusals_are_told_with_the_way_to_mend_them() -> None:
+    for status, message, code, word in (
+        (403, 'pods "a" is forbidden: PodSecurityPolicy: unable to admit pod: []', "rights", "PodSecurityPolicy"),
+        (403, 'pods "a" is forbidden: violates PodSecurity "restricted:latest"', "refused", "user: home"),
+        (403, 'pods is forbidden: User "b" cannot create resource "pods"', "rights", "role"),
+        (404, 'namespaces "b" not found', "namespace_missing", "administrator"),
+    ):
+        told = refusal(ApiError(status, "Forbidden", message))
+        assert isinstance(told, LaunchError)
+        assert told.reason_code == code
+        assert word in told.hint
+
+
+@pytest.mark.anyio
+async def test_ways_to_a_cluster_that_lead_nowhere_are_told_with_what_to_look_at() -> None:
+    unknown = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    unknown.verify_message = "unable to get local issuer certificate"
+    for cause, sentence, hint in (
+        (unknown, "its certificate is not believed (unable to get local issuer certificate)", "authority"),
+        (ConnectionRefusedError(111, "Connection refused"), "no connection to its API server (Connection", "address"),
+    ):
+        with pytest.raises(ComputingUnreachableError) as caught:
+            async with asking("cluster"):
+                raise httpx.ConnectError("no") from cause
+        assert sentence in caught.value.sentence
+        assert hint in caught.value.hint
+    with pytest.raises(ComputingUnreachableError, match="does not accept") as caught:
+        async with asking("cluster"):
+            raise ApiError(401, "Unauthorized")
+    assert "token" in caught.value.hint
+
+
+def test_helper_image_that_cannot_be_fetched_is_not_taken_for_the_task_s() -> None:
+    state = {"waiting": {"reason": "ErrImagePull", "message": "not found"}}
+    status = {
+        "phase": "Pending",
+        "initContainerStatuses": [{"name": "setup", "image": "example.test/box:1", "state": state}],
+    }
+    seen = observed(pod(status), now=NOW, direct=False)
+    assert (seen.phase, seen.reason) == (Phase.ENDED, "image_pull")
+    assert seen.sentence == "Its machine could not fetch the computing's helper image “example.test/box:1”: not found."
+
+
+def test_long_complaint_keeps_what_went_wrong_in_the_end() -> None:
+    told = f"failed to pull: {'failed to resolve: ' * 30}no such host"
+    seen = observed(pod(waiting("ErrImagePull", told)), now=NOW, direct=False)
+    assert "failed to pull" in seen.sentence
+    assert seen.sentence.endswith("no such host).")
+    assert len(seen.sentence) < 400
 
 
 def test_frames_are_read_in_whatever_pieces_they_come() -> None:

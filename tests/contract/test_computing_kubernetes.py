@@ -291,11 +291,36 @@ async def test_rights_that_are_missing_are_named_each_with_a_hint(place: Kuberne
     missing = [one for one in elsewhere.findings if one.code == "right_missing"]
     told = " ".join(one.sentence for one in missing)
     assert all(word in told for word in ("create pods,", "pods/exec", "secrets", "persistentvolumeclaims"))
-    assert all(one.hint for one in missing)
+    assert all("namespace default" in one.hint for one in missing)
+    spread = await place.open_with({"namespace": "lab-{person}"}).probe(budget())
+    told = " ".join(one.sentence for one in spread.findings if one.code == "right_missing")
+    assert ("not list pods in all namespaces" in told, "watch" in told, "create" in told) == (True, True, False), told
     administrator = place.open_with({"kubeconfig": place.cluster.lab.kubeconfig.read_text(encoding="ascii")})
     seen = await administrator.probe(budget())
     assert seen.gpus[0].count == 2
     assert seen.runtimes
+
+
+async def test_what_the_cluster_would_refuse_is_found_before_a_task_is(place: KubernetesPlace) -> None:
+    for settings, word in (
+        ({"service_account": "nobody"}, 'serviceaccount "nobody" not found'),
+        ({"priority_class": "urgent"}, "no PriorityClass with name urgent"),
+    ):
+        probe = await place.open_with(settings).probe(budget())
+        [found] = [one for one in probe.findings if one.serious]
+        assert (found.code, word in found.sentence) == ("pod_refused", True), found
+    administrator = place.cluster.lab.kubeconfig.read_text(encoding="ascii")
+    nowhere = await place.open_with({"kubeconfig": administrator, "namespace": "nowhere"}).probe(budget())
+    assert ["namespace" in one.sentence for one in nowhere.findings if one.serious] == [True]
+    assert place.left() == []
+
+
+async def test_person_without_a_namespace_keeps_nobody_else_from_the_cluster(place: KubernetesPlace) -> None:
+    computing = place.open_with({"namespace": "lab-{person}"})
+    with pytest.raises(LaunchError) as caught:
+        await computing.launch(place.shell("true"), report=Reports(), budget=budget())
+    assert caught.value.reason_code == "rights"
+    assert "lab-ann" in caught.value.sentence
 
 
 async def test_quota_that_is_full_is_told(place: KubernetesPlace) -> None:

@@ -51,6 +51,11 @@ async def test_a_form_is_tested_saved_changed_and_removed(pages: Pages) -> None:
     assert tested.status_code == 200, tested.text
     assert "It answers. Nothing is saved yet." in text_of(tested)
     assert "6 CPUs" in text_of(tested)
+    untold = await admin.post(
+        "/computing/add", data={**FORM, "settings.cpus": "0", "settings.memory": "0", "action": "test"}
+    )
+    assert "Size not told" in text_of(untold)
+    assert "GPUs not told" in text_of(untold)
     assert (await admin.get("/computing/formed")).status_code == 404
     assert fields(tested.text)["settings.token"] == CANARY
     saved = await admin.post("/computing/add", data=FORM)
@@ -190,6 +195,19 @@ async def test_places_are_followed(pages: Pages) -> None:
         _ = await pages.platform.services.computings.add(await pages.callers.actor("admin"), text)
         _ = await read_until(lines, lambda data: "Seen at once" in data)
     await pages.platform.services.computings.remove(await pages.callers.actor("admin"), "seen")
+
+
+async def test_what_is_known_of_a_place_is_followed(pages: Pages) -> None:
+    admin, ada = await pages.browser("admin"), await pages.browser("ada")
+    actor = await pages.callers.actor("admin")
+    _ = await pages.platform.services.computings.add(actor, "computing: new\ntitle: New\nkind: memory\n")
+    assert 'hx-sse:connect="/live/computing/new"' in (await ada.get("/computing/new")).text
+    assert "hx-sse:connect" not in (await admin.post("/computing/new/test")).text
+    async with ada.stream("GET", "/live/computing/new") as stream:
+        lines = stream.aiter_lines()
+        _ = await read_until(lines, lambda data: "Answers" in data and "memory 1" in data)
+    await pages.platform.services.computings.remove(actor, "new")
+    assert (await ada.get("/live/computing/new")).status_code == 404
 
 
 async def test_starting_points_lead_to_a_form(pages: Pages) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from specola.domain.computing import Computing, Intake, Launch
+from specola.domain.computing import Computing, ComputingState, Intake, Launch
 from specola.domain.errors import HostKeyChangedError
 from specola.domain.software import HomeAccess, RunsAs
 from specola.domain.task import FINAL, Desired, Task, TaskState
@@ -154,12 +154,26 @@ async def test_computing_that_answers_again_is_asked_at_once_what_it_is(bench: W
     task = await bench.want()
     await bench.until(task, lambda record: record is not None and record.reason.code == "computing_unreachable")
     bench.world.mend()
+    _ = await state_once(bench, lambda state: state.probe is not None and state.unreachable_since is None)
+
+
+async def test_computing_that_tells_what_it_is_and_nothing_of_its_tasks_does_not_answer(bench: Workbench) -> None:
+    grip = Grip(refused={"discover"})
+    _ = bench.begin(grip=grip)
+    silent = await state_once(bench, lambda state: state.probe is not None and state.unreachable_since is not None)
+    assert "discover" in silent.error
+    grip.refused.clear()
+    heard = await state_once(bench, lambda state: state.probe is not None and state.unreachable_since is None)
+    assert heard.error == ""
+
+
+async def state_once(bench: Workbench, is_meant: Callable[[ComputingState], bool]) -> ComputingState:
     while True:
         async with bench.store.read() as transaction:
             newest = await transaction.changes.newest()
             state = (await transaction.computings.get("local")).state
-        if state.probe is not None and state.unreachable_since is None:
-            break
+        if is_meant(state):
+            return state
         async for _ in bench.store.changes(after=newest):
             break
 

@@ -153,6 +153,7 @@ class OverseenView(BaseModel):
     audience: Audience
     intake: Intake
     reachable: bool
+    asked: datetime | None
     live_tasks: int
 
     @classmethod
@@ -167,6 +168,7 @@ class OverseenView(BaseModel):
             audience=computing.audience,
             intake=computing.intake,
             reachable=computing.state.asked is not None and computing.state.unreachable_since is None,
+            asked=computing.state.asked,
             live_tasks=overseen.live,
         )
 

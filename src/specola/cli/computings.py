@@ -43,7 +43,7 @@ def list_computings(*, mine: bool, as_json: bool) -> None:
 
 
 def _head(one: Mapping[str, Any]) -> tuple[str, str, str, str]:
-    return one["name"], one["kind"], reach_word(one["reachable"]), one["intake"]
+    return one["name"], one["kind"], reach_word(one), one["intake"]
 
 
 @computings.command("show")
@@ -182,7 +182,8 @@ def _told(record: Mapping[str, Any], *, as_json: bool, done: str) -> None:
     if as_json:
         output.print_json(record)
     else:
-        click.echo(f"{record['name']}: {done}. Test it: specola computings test {record['name']}")
+        then = f" Test it: specola computings test {record['name']}" if done in {"added", "saved"} else ""
+        click.echo(f"{record['name']}: {done}.{then}")
 
 
 COMMANDS: Mapping[str, click.Command] = {"computings": computings}

@@ -11,9 +11,11 @@ from specola.domain.sizes import about_size
 __all__ = ["print_probe", "product_of", "reach_word"]
 
 
-def reach_word(reachable: bool) -> str:  # noqa: FBT001 - the one thing it is about
+def reach_word(computing: Mapping[str, Any]) -> str:
     """Return whether a computing answers, in its colour."""
-    return click.style("reachable", fg="green") if reachable else click.style("unreachable", fg="red")
+    if computing["asked"] is None:
+        return "not asked yet"
+    return click.style("reachable", fg="green") if computing["reachable"] else click.style("unreachable", fg="red")
 
 
 def product_of(probe: Mapping[str, Any] | None) -> str:
@@ -29,7 +31,7 @@ def print_probe(probe: Mapping[str, Any]) -> None:
             ("scheduler", probe["scheduler"]),
             ("runtimes", ", ".join(probe["runtimes"])),
             ("architectures", ", ".join(probe["architectures"])),
-            ("size", f"{probe['cpus']:g} CPU, {about_size(probe['memory'])}"),
+            ("size", _size(probe["cpus"], probe["memory"])),
             ("GPUs", _gpus(probe["gpus"])),
             ("projects", ", ".join(probe["projects"])),
             ("images", "" if probe["images"] is None else f"{probe['images']} here already"),
@@ -44,6 +46,12 @@ def print_probe(probe: Mapping[str, Any]) -> None:
     for finding in probe["findings"]:
         mark = click.style("missing:" if finding["serious"] else "note:", fg="red" if finding["serious"] else "yellow")
         click.echo(f"{mark} {finding['sentence']} {finding['hint']}".rstrip())
+
+
+def _size(cpus: float, memory: int) -> str:
+    """Return how large it is, of what it tells: not every computing tells."""
+    parts = (f"{cpus:g} CPU" if cpus else "", about_size(memory) if memory else "")
+    return ", ".join(one for one in parts if one)
 
 
 def _side(skew: float) -> str:

@@ -5,7 +5,7 @@ from enum import StrEnum
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
-__all__ = ["HostSettings", "Identity", "MachineSettings"]
+__all__ = ["SHOWN", "HostSettings", "Identity", "MachineSettings"]
 
 
 # Forms show these at once, though they need not be said.

@@ -49,6 +49,7 @@ class Contact:
         self._ask_due = True
         self._heard: datetime | None = None
         self._unseen_since: datetime | None = None
+        self._error = ""
         self._orphans: Mapping[TaskId, Handle] | None = None
         self.found = asyncio.Event()
         """Set when a computing that did not answer does so again."""
@@ -115,7 +116,7 @@ class Contact:
         self._heard = self._clock.now()
         if self.is_lost:
             self._logger.info("computing_answers")
-            self._unseen_since = None
+            self._unseen_since, self._error = None, ""
             self.found.set()
         self._wake()
 
@@ -127,7 +128,7 @@ class Contact:
         if self.is_lost:
             return
         now = self._clock.now()
-        self._unseen_since = self._heard or now
+        self._unseen_since, self._error = self._heard or now, error.sentence
         self._logger.warning("computing_unreachable", error=error.sentence)
         self._wake()
         state = ComputingState(asked=now, unreachable_since=self._unseen_since, error=error.sentence)
@@ -142,7 +143,11 @@ class Contact:
         except (BudgetExhaustedError, LaunchError) as error:
             await self.lose(ComputingUnreachableError(self._computing.name, error.sentence))
         else:
-            await self._record.save_state(ComputingState(asked=self._clock.now(), probe=probe))
+            # One that says what it is may tell nothing of tasks all the same, for want of a right: that is no contact.
+            now = self._clock.now()
+            await self._record.save_state(
+                ComputingState(asked=now, probe=probe, unreachable_since=self._unseen_since, error=self._error)
+            )
 
     async def _sweep(self) -> None:
         """Find what the records do not speak of: what a crash left of ended tasks, and orphans.

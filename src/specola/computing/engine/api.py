@@ -14,6 +14,7 @@ from aiodocker.exceptions import DockerError
 from typing_extensions import override
 
 from specola.computing.engine.carrying import CarriedTransport, StreamConnector, Way
+from specola.computing.engine.errors import NO_CONNECTION
 
 __all__ = ["Connection", "Engine"]
 
@@ -67,6 +68,22 @@ class Engine:
         if self._docker is None:
             self._docker = Docker(self.address if self._way is None else ANYWHERE, session=self._open())
         return self._docker
+
+    async def version(self) -> dict[str, Any]:
+        """Ask what it is; the first time, this settles which version of the API is spoken.
+
+        Raises
+        ------
+        DockerError
+            It does not answer, or what answers there is no engine, which is the same.
+        """
+        try:
+            return await self.docker.version()
+        except (DockerError, ValueError, TypeError, KeyError) as error:
+            status = error.status if isinstance(error, DockerError) else 200
+            if status >= 500:
+                raise
+            raise DockerError(NO_CONNECTION, f"what answers there is no container engine ({status})") from error
 
     async def close(self) -> None:
         """Close every connection."""
@@ -179,7 +196,7 @@ class Engine:
 
     async def _base(self) -> str:
         if self.docker.api_version == "auto":
-            await self.docker.version()
+            await self.version()
         return f"{self.docker.docker_host}/{self.docker.api_version}"
 
     async def _connect(self) -> Connection:

@@ -304,7 +304,7 @@ class EngineComputing:
         if self._facts is None:
             docker = self._engine.docker
             # The first question settles which version of the API is spoken.
-            version, asked = await docker.version(), self._clock.now()
+            version, asked = await self._engine.version(), self._clock.now()
             info = await docker.system.info()
             self._facts = Facts.read(version, info, between=(asked, self._clock.now()))
         return self._facts

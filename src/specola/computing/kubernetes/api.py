@@ -79,9 +79,9 @@ class Api:
         """Ask for one object."""
         return await self._ask("GET", path, query=query)
 
-    async def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    async def post(self, path: str, body: Mapping[str, Any], query: Query = ()) -> dict[str, Any]:
         """Make an object."""
-        return await self._ask("POST", path, body=body)
+        return await self._ask("POST", path, query=query, body=body)
 
     async def patch(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Change what `body` names of an object (a JSON merge patch)."""
@@ -216,7 +216,10 @@ class Api:
             self._forget()
         if answer.status_code >= 400:
             raise self._error(answer, came)
-        told = json.loads(came)
+        try:
+            told = json.loads(came)
+        except ValueError as error:
+            raise ApiError(answer.status_code, message="its answer is no JSON") from error
         return told if isinstance(told, dict) else {}
 
     def _error(self, answer: httpx.Response, content: bytes) -> ApiError:

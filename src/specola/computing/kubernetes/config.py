@@ -6,10 +6,11 @@ from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator, model_validator
 
 from specola.computing.kubernetes.kubeconfig import KubeconfigError, read
 from specola.computing.registries.named import RegistryNames
+from specola.hosts.config import SHOWN
 
 __all__ = ["HomeSettings", "KubernetesSettings", "PartitionSettings", "Reaching"]
 
@@ -65,14 +66,19 @@ class KubernetesSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
+    context: str = Field("", title="Context", description="Empty: the kubeconfig's current one.")
     kubeconfig: SecretStr = Field(SecretStr(""), title="Kubeconfig", description="The text of the file.")
     kubeconfig_file: str = Field("", title="Kubeconfig's path", description="On the platform's own host.")
-    context: str = Field("", title="Context", description="Empty: the kubeconfig's current one.")
     local: bool = True
     """Whether the API server may be on the platform's own host, or at an address that only its link knows."""
-    namespace: str = Field("specola", title="Namespace", description="{person} stands for whose task it is.")
+    namespace: str = Field(
+        "specola",
+        title="Namespace",
+        description="{person} stands for the id of whose task it is.",
+        json_schema_extra=SHOWN,
+    )
     reach: Reaching = Field(Reaching.INSIDE, title="Way to tasks")
-    helper_image: str = Field("docker.io/library/busybox:1.36-musl", title="Helper image")
+    helper_image: str = Field("docker.io/library/busybox:1.36-musl", title="Helper image", json_schema_extra=SHOWN)
     """An image with a static busybox at /bin/busybox, from which each pod takes its helper."""
     file_server: str = "/usr/lib/openssh/sftp-server"
     """OpenSSH's server of files on the platform's host, which is placed in a pod when its files are first wanted."""
@@ -112,16 +118,20 @@ class KubernetesSettings(BaseModel):
             raise ValueError("a namespace has up to 40 lower-case letters, digits and hyphens, and {person}")
         return value
 
-    @model_validator(mode="after")
-    def _kubeconfig_can_be_read(self) -> Self:
-        text = self.kubeconfig.get_secret_value()
-        if text and self.kubeconfig_file:
-            raise ValueError("give the kubeconfig itself or the path of one, not both")
-        if text:
+    @field_validator("kubeconfig")
+    @classmethod
+    def _kubeconfig_can_be_read(cls, value: SecretStr, known: ValidationInfo) -> SecretStr:
+        if text := value.get_secret_value():
             try:
-                read(text, context=self.context, inline=True)
+                read(text, context=known.data.get("context", ""), inline=True)
             except KubeconfigError as error:
                 raise ValueError(str(error)) from None
+        return value
+
+    @model_validator(mode="after")
+    def _kubeconfig_is_said_once(self) -> Self:
+        if self.kubeconfig.get_secret_value() and self.kubeconfig_file:
+            raise ValueError("give the kubeconfig itself or the path of one, not both")
         return self
 
     @property

@@ -1,7 +1,8 @@
 """The one place where a cluster's errors become ours."""
 
 import contextlib
-from collections.abc import AsyncIterator
+import ssl
+from collections.abc import AsyncIterator, Iterator
 
 import httpx
 
@@ -11,6 +12,12 @@ from specola.domain.errors import ComputingUnreachableError, LaunchError
 
 __all__ = ["ApiError", "ExpiredError", "PodGoneError", "asking", "refusal"]
 
+GIVE_RIGHTS = "An administrator of the cluster gives it the role of the page on Kubernetes."
+BELIEVE = (
+    "Whoever looks after it puts the certificate of the authority that signed it into the kubeconfig (certificate-authority-data), "
+    "and names the server as its certificate does."
+)
+REACH = "Whoever looks after it checks the server's address in the kubeconfig, and that the platform's host may connect to it."
 REFUSED = frozenset({400, 403, 404, 405, 409, 413, 422})
 
 
@@ -63,11 +70,13 @@ async def asking(computing: str, *, seconds: float | None = None) -> AsyncIterat
         async with in_time(computing, seconds=seconds):
             yield
     except ApiError as error:
-        raise ComputingUnreachableError(computing, _why(error)) from error
+        raise _unreachable(computing, *_why(error)) from error
     except KubeconfigError as error:
-        raise ComputingUnreachableError(computing, f"its kubeconfig cannot be used: {error}") from error
+        raise _unreachable(
+            computing, f"its kubeconfig cannot be used: {error}", "Whoever looks after it mends the kubeconfig."
+        ) from error
     except (httpx.HTTPError, OSError, EOFError) as error:
-        raise ComputingUnreachableError(computing, in_one_line(str(error) or type(error).__name__)) from error
+        raise _unreachable(computing, *_broken(error)) from error
 
 
 def refusal(error: ApiError) -> Exception:
@@ -81,6 +90,12 @@ def refusal(error: ApiError) -> Exception:
             hint="Stop what is no longer needed there, or ask for less.",
             code="quota",
         )
+    if "PodSecurityPolicy: unable to admit pod: []" in message:
+        return LaunchError(
+            f"The cluster has no policy for pods that the platform's account may use: {message}.",
+            hint="An administrator of the cluster lets it use a PodSecurityPolicy, such as its restricted one.",
+            code="rights",
+        )
     if "PodSecurity" in message:
         return LaunchError(
             f"The cluster's rules for pods refuse it: {message}.",
@@ -90,23 +105,57 @@ def refusal(error: ApiError) -> Exception:
     if error.status == 404 and "namespaces" in message:
         return LaunchError(
             f"The cluster does not have the namespace: {message}.",
-            hint="An administrator of the computing makes it, with the role of the platform in it.",
+            hint="An administrator of the cluster makes it, with the role of the platform in it.",
             code="namespace_missing",
         )
     if error.status == 403 and error.reason == "Forbidden" and "is forbidden: User" in message:
         return LaunchError(
             f"The platform's account lacks a right there: {message}.",
-            hint="An administrator gives it the role that the computing's page names.",
+            hint=GIVE_RIGHTS,
             code="rights",
         )
     return LaunchError(f"The cluster refused: {message}.", code="refused")
 
 
-def _why(error: ApiError) -> str:
+def _unreachable(computing: str, detail: str, hint: str = "") -> ComputingUnreachableError:
+    """Return the error, with the way to mend it where there is one."""
+    found = ComputingUnreachableError(computing, detail)
+    found.hint = hint or found.hint
+    return found
+
+
+def _why(error: ApiError) -> tuple[str, str]:
+    """Say what an answer means, and how it is mended."""
     if error.status == 401:
-        return "it does not accept the platform's token or certificate"
+        return (
+            "it does not accept the platform's token or certificate",
+            "Whoever looks after it puts a new token into the kubeconfig.",
+        )
     if error.status == 403:
-        return f"the platform's account lacks a right ({in_one_line(error.message)})"
+        return f"the platform's account lacks a right ({in_one_line(error.message)})", GIVE_RIGHTS
+    if error.status < 400 or (error.is_missing and not error.reason):
+        return f"what answers there is no API server of a cluster ({error.status})", REACH
     if error.status == 429:
-        return "it has too many questions at the moment"
-    return f"it is in trouble itself ({error.status}: {in_one_line(error.message or error.reason)})"
+        return "it has too many questions at the moment", ""
+    return f"it is in trouble itself ({error.status}: {in_one_line(error.message or error.reason)})", ""
+
+
+def _broken(error: Exception) -> tuple[str, str]:
+    """Say what a connection broke by, and how it is mended."""
+    causes = list(_causes(error))
+    for one in causes:
+        if isinstance(one, ssl.SSLCertVerificationError):
+            return f"its certificate is not believed ({one.verify_message})", BELIEVE
+    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+        told = next((one.strerror for one in causes if isinstance(one, OSError) and one.strerror), str(error))
+        return f"no connection to its API server ({in_one_line(told)})", REACH
+    return in_one_line(str(error) or type(error).__name__), ""
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and what it came from."""
+    seen: list[BaseException] = []
+    while error is not None and error not in seen:
+        seen.append(error)
+        error = error.__cause__ or error.__context__
+    yield from seen

@@ -116,12 +116,14 @@ def read(text: str, *, context: str = "", inline: bool = False) -> Access:
         user = _named(told["users"], chosen["user"])["user"] or {}
         server = str(cluster["server"])
     except (yaml.YAMLError, KeyError, TypeError, IndexError) as error:
-        raise KubeconfigError("it is no kubeconfig with a current context, its cluster and its user") from error
+        raise KubeconfigError("this is no kubeconfig with a current context, its cluster and its user") from error
     _check(server, cluster, user)
+    _check_asks(server, user)
     names = ("certificate-authority", "client-certificate", "client-key")
     authority, certificate, key = (
         _content(cluster if name.startswith("certificate") else user, name, inline=inline) for name in names
     )
+    _check_authority(authority)
     token_file = str(user.get("tokenFile") or "")
     if token_file and inline:
         raise KubeconfigError("it names a file (tokenFile); put the token itself into it")
@@ -151,6 +153,21 @@ def _check(server: str, cluster: Mapping[str, Any], user: Mapping[str, Any]) -> 
             raise KubeconfigError(f"it runs a program to sign in ({name}); use the token of a service account")
 
 
+def _check_asks(server: str, user: Mapping[str, Any]) -> None:
+    """A server on this host may know who asks by what stands before it; any other has to be shown something."""
+    shown = ("token", "tokenFile", "client-certificate", "client-certificate-data")
+    if server.startswith("https://") and not any(user.get(name) for name in shown):
+        raise KubeconfigError("its user has neither a token nor a certificate")
+
+
+def _check_authority(text: str) -> None:
+    try:
+        if text:
+            ssl.create_default_context(cadata=text)
+    except ssl.SSLError as error:
+        raise KubeconfigError("its certificate-authority is no certificate in PEM") from error
+
+
 def _named(found: Any, name: str) -> Mapping[str, Any]:
     return (
         next(dict(one) for one in found if one["name"] == name)
@@ -167,8 +184,8 @@ def _content(told: Mapping[str, Any], name: str, *, inline: bool) -> str:
     if data := told.get(f"{name}-data"):
         try:
             return base64.b64decode(data).decode("ascii")
-        except (binascii.Error, UnicodeDecodeError) as error:
-            raise KubeconfigError(f"its {name}-data is not what it should be") from error
+        except (binascii.Error, ValueError) as error:
+            raise KubeconfigError(f"its {name}-data is not base64 of a text") from error
     path = told.get(name)
     if not path:
         return ""

@@ -67,7 +67,8 @@ class Launcher:
         except ApiError as error:
             if error.is_missing:
                 return None
-            raise
+            # Who may not look in one namespace may be welcome in all others.
+            raise refusal(error) from error
 
     async def _plan(self, launch: Launch, *, version: tuple[int, int]) -> Plan:
         reference = ImageReference.parse(launch.reference)

@@ -11,6 +11,7 @@ from specola.domain.reasons import EndReason, WaitReason
 
 __all__ = ["is_removed", "moment", "observed"]
 
+LONGEST = 300
 FORCED = 137  # 128 + SIGKILL
 NEVER = re.compile(
     r"not found|manifest unknown|name unknown|repository does not exist|invalid reference|unauthorized|authorization failed"
@@ -124,10 +125,11 @@ def _waiting(pod: Mapping[str, Any], task: Mapping[str, Any]) -> State:
         if word in {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "RegistryUnavailable"}:
             never = word == "InvalidImageName" or (word == "ErrImagePull" and NEVER.search(message))
             image = str(one.get("image") or "its image")
+            what = f"the computing's helper image “{image}”" if one is setup else f"“{image}”"
             if never:
-                sentence = f"Its machine could not fetch “{image}”: {message}."
+                sentence = f"Its machine could not fetch {what}: {message}."
                 return Phase.ENDED, None, EndReason.IMAGE_PULL, sentence, None
-            sentence = f"“{image}” could not be fetched; this is tried again ({message})."
+            sentence = f"{what[:1].upper()}{what[1:]} could not be fetched; this is tried again ({message})."
             return Phase.CREATED, None, WaitReason.IMAGE_RETRIED, sentence, None
         if word in {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}:
             if "non-root" in message or "runAsNonRoot" in message:
@@ -219,4 +221,6 @@ def moment(text: str | None) -> datetime | None:
 
 
 def _line(message: str) -> str:
-    return " ".join(message.split()).rstrip(".")[:300]
+    line = " ".join(message.split()).rstrip(".")
+    # What went wrong in the end stands last.
+    return line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} … {line[-LONGEST // 2 :]}"

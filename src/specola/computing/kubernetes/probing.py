@@ -12,10 +12,11 @@ from specola.computing.kubernetes.api import Api
 from specola.computing.kubernetes.config import KubernetesSettings
 from specola.computing.kubernetes.errors import ApiError
 from specola.computing.kubernetes.names import Names
+from specola.computing.kubernetes.rehearsing import refused
 from specola.domain.computing import Capability, Finding, Probe
 from specola.domain.placement import GpuKind, Partition
 
-__all__ = ["RIGHTS", "Amounts", "amount", "amounts", "probed", "version"]
+__all__ = ["EVERYWHERE", "RIGHTS", "Amounts", "amount", "amounts", "probed", "version"]
 
 RIGHTS: tuple[tuple[str, str, str, str], ...] = (
     *(("", "pods", verb, "starts and follows tasks") for verb in ("create", "delete", "get", "list", "patch", "watch")),
@@ -28,6 +29,8 @@ HOMES = (
     ("", "persistentvolumeclaims", "get", "finds homes"),
     ("", "persistentvolumeclaims", "create", "makes homes"),
 )
+# What nobody but a cluster role gives.
+EVERYWHERE = frozenset({("pods", "list"), ("pods", "watch")})
 POLICY = (("networking.k8s.io", "networkpolicies", "create", "keeps other pods from tasks"),)
 OLDEST = (1, 20)
 AMOUNT = re.compile(r"([0-9.]+(?:e[0-9]+)?)(m|[kKMGTP]i?)?")
@@ -71,16 +74,28 @@ def amount(text: object) -> float:
 
 
 async def missing_rights(api: Api, names: Names, settings: KubernetesSettings) -> list[Finding]:
-    """Ask which of the rights that are needed the platform's account lacks, all at the same time."""
+    """Ask which of the rights that are needed the platform's account lacks, all at the same time.
+
+    Where everybody has a namespace of their own, only what is needed in all of them can be asked: not even their names
+    are known.
+    """
     wanted = [*RIGHTS, *(HOMES if settings.home.create else ()), *(POLICY if settings.network_policy else ())]
+    if settings.is_spread:
+        wanted = [one for one in RIGHTS if one[1:3] in EVERYWHERE]
     namespace = "" if settings.is_spread else names.namespace
     missing = await asyncio.gather(*(_lacks(api, namespace, one) for one in wanted))
     where = f"in the namespace {namespace}" if namespace else "in all namespaces"
+    at = "" if namespace else f" {where}"
+    hint = f"Give it the role of the page on Kubernetes {where}."
+    if namespace and all(lacks for one, lacks in zip(wanted, missing, strict=True) if one[1:3] not in EVERYWHERE):
+        hint = (
+            f"See that there is a namespace {namespace}, and give the account the role of the page on Kubernetes in it."
+        )
     return [
         Finding(
             code="right_missing",
-            sentence=f"The platform's account may not {verb} {kind}, which {purpose}.",
-            hint=f"Give it the role of the page on Kubernetes {where}.",
+            sentence=f"The platform's account may not {verb} {kind}{at}, which {purpose}.",
+            hint=hint,
             serious=True,
         )
         for (_, kind, verb, purpose), lacks in zip(wanted, missing, strict=True)
@@ -177,6 +192,8 @@ async def probed(api: Api, names: Names, settings: KubernetesSettings) -> Probe:
                 hint="Have the cluster brought up to date.",
             )
         )
+    if not settings.is_spread and not any(one.serious for one in findings):
+        findings += await refused(api, names, settings, version=number)
     return Probe(
         product="kubernetes",
         version=str(about.get("gitVersion") or "").removeprefix("v"),

@@ -14,9 +14,9 @@ class MemorySettings(BaseModel):
 
     architecture: str = "amd64"
     """What images have to be made for."""
-    cpus: Annotated[float, Field(gt=0, title="CPUs")] = 4.0
-    """How many it claims to have."""
-    memory: Annotated[int, Field(gt=0)] = 8 * 1024**3
-    """Bytes that it claims to have."""
+    cpus: Annotated[float, Field(ge=0, title="CPUs")] = 4.0
+    """How many it claims to have; 0: it does not tell."""
+    memory: Annotated[int, Field(ge=0)] = 8 * 1024**3
+    """Bytes that it claims to have; 0: it does not tell."""
     token: SecretStr | None = None
     """Needed for nothing; it stands for what other kinds have to keep secret."""

@@ -48,6 +48,28 @@ async def follow_places(request: Request, services: Wiring, actor: Visitor) -> R
     )
 
 
+@router.get("/live/computing/{name}")
+async def follow_place(request: Request, services: Wiring, actor: Visitor, name: str) -> Response:
+    """Send what is known of one place as it changes: whether it answers, and what was found."""
+    look = look_of(request)
+    await services.computings.get(actor, name)
+
+    async def render() -> dict[str, str]:
+        place = await services.computings.get(await visitor_of(request), name)
+        told = {"place": place, "probe": place.state.probe, "tested": False, "error": None, "now": services.clock.now()}
+        return {
+            "standing": look.render("computing/place_standing.html", told),
+            "seen": look.render("computing/place_parts.html", told),
+        }
+
+    def concerns(change: Change) -> bool:
+        return ends(change, actor) or (change.topic == Topic.COMPUTING and change.key == name)
+
+    return event_stream(
+        fragments(feed_of(request), concerns, render, every=LOOK_SECONDS), feed=feed_of(request), person=actor.person.id
+    )
+
+
 @router.get("/computing/{name}")
 async def show_place(request: Request, services: Wiring, actor: Visitor, name: str) -> Response:
     """Show one place: whether it answers, what it is and has, what is missing."""
