@@ -12,6 +12,7 @@ from aiodocker.exceptions import DockerError
 from specola.computing.engine.diagnosis import Diagnosis
 from specola.computing.engine.entering import connect
 from specola.computing.engine.errors import ContainerGoneError, NameInUseError, translated
+from specola.computing.engine.facts import Facts
 from specola.computing.engine.quirks import Memory, Quirks, lacking
 from specola.computing.engine.sockets import HERE, Process, inside, listeners, read
 from specola.computing.engine.trial import image_archive
@@ -126,8 +127,37 @@ def test_process_that_is_gone_tells_nothing_about_its_ports() -> None:
 )
 def test_refusal_for_a_machines_quirk_is_known_and_asked_for_once(message: str, quirks: str) -> None:
     found = lacking(DockerError(500, message), Quirks())
-    assert found == Quirks(**{quirks: True})
+    assert found == Quirks(limits=quirks == "limits", no_init=quirks == "no_init")
     assert lacking(DockerError(500, message), found) is None
+
+
+@pytest.mark.parametrize(
+    ("message", "missing"),
+    [
+        ("crun: the requested cgroup controller `pids` is not available: OCI runtime error", "pids"),
+        ("crun: controller `cpu` is not available under /sys/fs/cgroup/user.slice/cgroup.controllers: OCI", "cpu"),
+        (
+            "crun: open `/sys/fs/cgroup/user.slice/memory.max`: No such file or directory: OCI runtime attempted",
+            "memory",
+        ),
+    ],
+)
+def test_limit_that_is_not_to_be_had_is_not_asked_for_again(message: str, missing: str) -> None:
+    found = lacking(DockerError(500, message), Quirks(no_controllers=("other",)))
+    assert found == Quirks(no_controllers=(missing,))
+    assert lacking(DockerError(500, message), found) is None
+    both = found | Quirks(no_controllers=("memory",))
+    assert set(both.no_controllers) == {missing, "memory"}
+    assert both.host_config["Memory"] == both.host_config["MemorySwap"] == 0
+    assert both.host_config.get({"pids": "PidsLimit", "cpu": "NanoCpus", "memory": "Memory"}[missing]) == 0
+
+
+def test_what_an_engine_cannot_limit_by_its_own_word_or_by_a_start_is_a_finding() -> None:
+    told = {"MemoryLimit": True, "PidsLimit": True, "CpuCfsQuota": False}
+    facts = Facts.read({}, told)
+    assert facts.quirks == Quirks(no_controllers=("cpu",))
+    learnt = facts.without(Quirks(no_controllers=("pids",)))
+    assert (learnt.limits_cpus, learnt.limits_memory, learnt.limits_processes) == (False, True, False)
 
 
 def test_other_refusals_are_no_quirk() -> None:
@@ -137,8 +167,8 @@ def test_other_refusals_are_no_quirk() -> None:
 def test_quirks_are_remembered_for_one_engine_alone(tmp_path: Path) -> None:
     memory = Memory(tmp_path / "engines" / "local.json", "unix:///one.sock")
     assert memory.read() is None
-    memory.write(Quirks(limits=True))
-    assert memory.read() == Quirks(limits=True)
+    memory.write(Quirks(limits=True, no_controllers=("cpu",)))
+    assert memory.read() == Quirks(limits=True, no_controllers=("cpu",))
     assert Memory(memory.file, "unix:///other.sock").read() is None
     memory.file.write_text('{"engine": "unix:///one.sock"', encoding="utf-8")
     assert memory.read() is None

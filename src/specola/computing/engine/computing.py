@@ -137,6 +137,7 @@ class EngineComputing:
             wall = self._firewall(facts)
             near = await wall.neighbours() if facts.protects(self._settings, wall) else ()
             complaint = await self._try(facts)
+            facts = facts.without(self._launcher.quirks)
             return await asyncio.to_thread(facts.probe, self._settings, wall, neighbours=near, complaint=complaint)
 
     async def launch(self, launch: Launch, *, report: Report, budget: Budget) -> Handle:
@@ -292,7 +293,7 @@ class EngineComputing:
                 return ""
             helper = await asyncio.to_thread(self._settings.helper.read_bytes)
             try:
-                quirks = await run_trial(self._engine, helper=helper, machine=facts.machine, name=name)
+                quirks = await run_trial(self._engine, facts.quirks, helper=helper, machine=facts.machine, name=name)
             except DockerError as error:
                 if error.status == NO_CONNECTION:
                     raise

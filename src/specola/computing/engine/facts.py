@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from specola.computing.engine.config import EngineSettings
 from specola.computing.engine.firewall import Firewall
 from specola.computing.engine.observing import moment
 from specola.computing.engine.placing import helper_machine
+from specola.computing.engine.quirks import Quirks
 from specola.computing.inside.fileserver import FileServer, readable
 from specola.computing.registries.facts import architecture
 from specola.domain.computing import Capability, Finding, Probe
@@ -71,6 +72,22 @@ class Facts:
             limits_cpus=bool(info.get("CpuCfsQuota")),
             images=int(info["Images"]) if info.get("Images") is not None else None,
             skew=_skew(moment(info.get("SystemTime")), between),
+        )
+
+    @property
+    def quirks(self) -> Quirks:
+        """What it says itself that it cannot limit; asked for a limit all the same, some engines start nothing."""
+        there = {"cpu": self.limits_cpus, "memory": self.limits_memory, "pids": self.limits_processes}
+        return Quirks(no_controllers=tuple(name for name, limited in there.items() if not limited))
+
+    def without(self, quirks: Quirks) -> "Facts":
+        """Return the facts, with what a refused start has shown of limits."""
+        missing = quirks.no_controllers
+        return replace(
+            self,
+            limits_cpus=self.limits_cpus and "cpu" not in missing,
+            limits_memory=self.limits_memory and "memory" not in missing,
+            limits_processes=self.limits_processes and "pids" not in missing,
         )
 
     @property

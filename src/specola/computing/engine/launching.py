@@ -97,7 +97,8 @@ class Launcher:
         self._processes = processes
         self._users = Users()
         self._memory = memory
-        self._quirks = memory.read() or Quirks()
+        self.quirks = memory.read() or Quirks()
+        """What starts that failed have shown of the machine."""
 
     async def launch(self, launch: Launch, *, ground: Ground, report: Report) -> Handle:
         """Start a task, or find it started.
@@ -112,7 +113,7 @@ class Launcher:
             launch = lowered(launch)
         while True:
             try:
-                return await self._attempt(launch, self._quirks, ground=ground, report=report)
+                return await self._attempt(launch, self.quirks | ground.facts.quirks, ground=ground, report=report)
             except _QuirkError as error:
                 self.learn(error.quirks)
                 await self._delete(self._names.of(launch.task))
@@ -153,8 +154,8 @@ class Launcher:
 
     def learn(self, quirks: Quirks) -> None:
         """Start all further containers with these quirks too, in other processes as well."""
-        self._quirks |= quirks
-        self._memory.write(self._quirks)
+        self.quirks |= quirks
+        self._memory.write(self.quirks)
 
     async def _abandon(self, task: TaskId) -> None:
         """Remove what a task that was given up before it had a container has: nobody would ever ask for it."""
@@ -302,6 +303,12 @@ def _refusal(launch: Launch, error: DockerError, quirks: Quirks) -> Exception:
         return error
     if (more := lacking(error, quirks)) is not None:
         return _QuirkError(more)
+    if "netavark" in message and "no such file" in message:
+        return LaunchError(
+            f"The engine could not make the task's network: {in_one_line(error.message)}.",
+            hint="Whoever looks after the computing installs iptables, which Podman needs for networks, on its host.",
+            code="no_networks",
+        )
     if any(word in message for word in NO_PROGRAM) and "no such container" not in message:
         what = f"“{launch.command[0]}”" if launch.command else "the image's own command"
         return LaunchError(

@@ -1,6 +1,7 @@
 """What a machine needs so that containers start there, and where that is remembered."""
 
 import json
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,9 @@ from aiodocker.exceptions import DockerError
 
 __all__ = ["Memory", "Quirks", "lacking"]
 
+# Podman without root on a host that does not delegate all controllers to users, as crun puts it.
+NO_CONTROLLER = re.compile(r"controller [`'\"]?(cpu|memory|pids)\b[^:]*not available|\b(cpu|memory|pids)\.max\b")
+UNLIMITED = {"cpu": {"NanoCpus": 0}, "memory": {"Memory": 0, "MemorySwap": 0}, "pids": {"PidsLimit": 0}}
 NO_LIMITS = ("rlimit", "ulimit")
 NO_INIT = ("container-init binary not found", "lookup init binary", "docker-init")
 
@@ -21,17 +25,26 @@ class Quirks:
     """The engine may not raise limits above this process's own, so each container names them."""
     no_init: bool = False
     """The engine has no program to run as process 1."""
+    no_controllers: tuple[str, ...] = ()
+    """What the engine cannot limit, and refuses to be asked for: of `cpu`, `memory`, `pids`."""
 
     def __or__(self, other: "Quirks") -> "Quirks":
         """Return what both together need."""
-        return Quirks(limits=self.limits or other.limits, no_init=self.no_init or other.no_init)
+        return Quirks(
+            limits=self.limits or other.limits,
+            no_init=self.no_init or other.no_init,
+            no_controllers=tuple(sorted({*self.no_controllers, *other.no_controllers})),
+        )
 
     @property
     def host_config(self) -> dict[str, Any]:
         """Return what they add to a container's host configuration."""
         limits = (("nofile", 1024, 4096), ("nproc", 4096, 8192))
         told = [{"Name": name, "Soft": soft, "Hard": hard} for name, soft, hard in limits]
-        return {"Init": not self.no_init} | ({"Ulimits": told} if self.limits else {})
+        config: dict[str, Any] = {"Init": not self.no_init} | ({"Ulimits": told} if self.limits else {})
+        for controller in self.no_controllers:
+            config |= UNLIMITED[controller]
+        return config
 
 
 def lacking(error: DockerError, quirks: Quirks) -> Quirks | None:
@@ -41,6 +54,9 @@ def lacking(error: DockerError, quirks: Quirks) -> Quirks | None:
         return Quirks(limits=True)
     if any(word in message for word in NO_INIT) and not quirks.no_init:
         return Quirks(no_init=True)
+    controller = NO_CONTROLLER.search(message)
+    if controller is not None and (name := controller[1] or controller[2]) not in quirks.no_controllers:
+        return Quirks(no_controllers=(name,))
     return None
 
 
@@ -63,7 +79,8 @@ class Memory:
             told = json.loads(self.file.read_text(encoding="utf-8"))
             if told["engine"] != self.engine:
                 return None
-            return Quirks(limits=bool(told["limits"]), no_init=bool(told["no_init"]))
+            missing = tuple(one for one in UNLIMITED if one in told.get("no_controllers", ()))
+            return Quirks(limits=bool(told["limits"]), no_init=bool(told["no_init"]), no_controllers=missing)
         except (OSError, ValueError, KeyError, TypeError):
             return None
 

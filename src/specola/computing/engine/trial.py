@@ -21,14 +21,18 @@ ENDING = "state improper"
 ATTEMPTS = 50
 PAUSE_SECONDS = 0.1
 
+# Whether an engine takes limits is shown by its taking them.
+LIMITS = {"PidsLimit": 64, "Memory": 64 * 1024**2, "MemorySwap": 64 * 1024**2, "NanoCpus": 10**9}
 CREATED = "1970-01-01T00:00:00Z"
 
 
-async def run_trial(engine: Engine, *, helper: bytes, machine: str, name: str) -> Quirks:
+async def run_trial(engine: Engine, quirks: Quirks, *, helper: bytes, machine: str, name: str) -> Quirks:
     """Load an image made of the helper, run a container of it, remove both, and return the quirks it took.
 
     Parameters
     ----------
+    quirks
+        Those that are known already.
     helper
         The static program.
     machine
@@ -44,7 +48,6 @@ async def run_trial(engine: Engine, *, helper: bytes, machine: str, name: str) -
     reference = f"localhost/{name}:1"
     await engine.load(image_archive(reference, helper=helper, machine=machine))
     try:
-        quirks = Quirks()
         while True:
             try:
                 await _started(engine, reference, name, quirks)
@@ -64,7 +67,7 @@ async def _started(engine: Engine, reference: str, name: str, quirks: Quirks) ->
     body: dict[str, Any] = {
         "Image": reference,
         "Cmd": ["/helper", "true"],
-        "HostConfig": {"NetworkMode": "none", "CapDrop": ["ALL"], **quirks.host_config},
+        "HostConfig": {"NetworkMode": "none", "CapDrop": ["ALL"], **LIMITS, **quirks.host_config},
     }
     container = engine.docker.containers.container(name)
     await _deleted(container)
