@@ -9,6 +9,7 @@ from typing import Protocol, cast
 
 from typing_extensions import override
 
+from specola.flow import pause, resume
 from specola.websocket import PING, PONG, TEXT, FrameError, Reader, closing, frame, head
 
 __all__ = ["Early", "EndCode", "Meter", "Pipe", "SocketEnd", "StreamEnd", "reset"]
@@ -78,7 +79,7 @@ class Early(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self.held += data
         if len(self.held) > EARLY_LIMIT:
-            self.transport.pause_reading()
+            pause(self.transport)
 
     @override
     def eof_received(self) -> bool:
@@ -141,7 +142,7 @@ class Pipe:
         """
         for end in (self.socket, self.stream):
             if not end.transport.is_closing():
-                end.transport.resume_reading()
+                resume(end.transport)
         if stream.held:
             self.stream.data_received(stream.held)
         if stream.lost:
@@ -193,13 +194,13 @@ class End(asyncio.Protocol):
         """Take nothing more from the other end for now."""
         self.full = True
         if not other.transport.is_closing():
-            other.transport.pause_reading()
+            pause(other.transport)
 
     def let_go(self, other: "End") -> None:
         """Go on taking from the other end."""
         self.full = False
         if not other.transport.is_closing():
-            other.transport.resume_reading()
+            resume(other.transport)
 
 
 class SocketEnd(End):
@@ -271,7 +272,7 @@ class SocketEnd(End):
         self.transport.write(closing(code, reason, masked=self.pipe.client))
         # What still comes is read and thrown away: closed with bytes unread, the kernel would send a reset, which
         # swallows what we wrote.
-        self.transport.resume_reading()
+        resume(self.transport)
         asyncio.get_running_loop().call_later(GOODBYE_SECONDS, self._leave, STALL_SECONDS)
 
     def _leave(self, left: float) -> None:

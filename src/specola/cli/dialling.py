@@ -20,6 +20,7 @@ from specola.cli.failures import AnsweredError
 from specola.cli.proxies import proxy_for, through
 from specola.cli.reaching import Target
 from specola.domain.errors import PlatformUnreachableError
+from specola.flow import pause
 from specola.piping import Early
 from specola.websocket import accept_key
 
@@ -97,7 +98,7 @@ class Handshake(Early):
         self.held = rest
         self.answered.set_result(None)
         # Until both connections are joined, nothing more is taken.
-        self.transport.pause_reading()
+        pause(self.transport)
 
 
 def problem_of(body: bytes) -> dict[str, Any]:

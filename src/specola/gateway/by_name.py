@@ -9,6 +9,7 @@ from typing_extensions import override
 
 from specola.domain.connection import ConnectionKind
 from specola.domain.task import Endpoint
+from specola.flow import pause, resume
 from specola.gateway.asking import InternalError
 from specola.gateway.decisions import Decision, Lease, Outcome, Presented
 from specola.gateway.errand import task_is_away, web_is_away
@@ -72,7 +73,7 @@ class ByName(asyncio.Protocol):
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
-        self.transport.pause_reading()
+        pause(self.transport)
         self._address = self._hub.via(self.transport).address
         self._hub.visitors.add(self)
         certificate = self.transport.get_extra_info("peercert") or {}
@@ -126,7 +127,7 @@ class ByName(asyncio.Protocol):
             return
         # The client closes once it has read it; closed by us, what it has sent meanwhile would become a reset.
         self.transport.write(words)
-        self.transport.resume_reading()
+        resume(self.transport)
         self.deadline = self._hub.now() + LINGER_SECONDS
 
     # ---------------------------------------------------------------------------------------------------------------
@@ -205,7 +206,7 @@ class ByName(asyncio.Protocol):
         self._leave()
         seconds = max(0.0, (self._expires - hub.wall()).total_seconds())
         self._timer = asyncio.get_running_loop().call_later(seconds, tunnel.revoke)
-        self.transport.resume_reading()
+        resume(self.transport)
         hand_over(task)
 
     def _forget(self, tunnel: Tunnel) -> None:
@@ -237,7 +238,7 @@ def hand_over(stream: Early) -> None:
     if stream.ended and not heir.eof_received():
         stream.transport.close()
     elif not stream.transport.is_closing():
-        stream.transport.resume_reading()
+        resume(stream.transport)
 
 
 def endpoint_of(decision: Decision) -> Endpoint:

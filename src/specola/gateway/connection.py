@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from typing_extensions import override
 
+from specola.flow import pause, resume
 from specola.gateway.decisions import Decision, Lease
 from specola.gateway.stages import (
     HEAD_SECONDS,
@@ -94,14 +95,14 @@ class Connection(asyncio.Protocol):
         self._full = True
         self.deadline = self._hub.tick + STALL_SECONDS
         if self.upstream is not None:
-            self.upstream.transport.pause_reading()
+            pause(self.upstream.transport)
 
     @override
     def resume_writing(self) -> None:
         self._full = False
         self.deadline = NEVER if self._stage is Stage.RELAYING else self._hub.tick + IDLE_SECONDS
         if self.upstream is not None and not self.upstream.transport.is_closing():
-            self.upstream.transport.resume_reading()
+            resume(self.upstream.transport)
 
     def revoke(self) -> None:
         """Close what stands on a lease that was taken back; between two requests that is the upstream alone."""
@@ -137,12 +138,12 @@ class Connection(asyncio.Protocol):
     def pause_reading(self) -> None:
         """Take nothing more from the visitor for now."""
         if not self.transport.is_closing():
-            self.transport.pause_reading()
+            pause(self.transport)
 
     def resume_reading(self) -> None:
         """Go on reading."""
         if not self.transport.is_closing() and len(self._held) <= HOLD_LIMIT:
-            self.transport.resume_reading()
+            resume(self.transport)
 
     def leave_upstream(self) -> None:
         """Close the upstream connection, if there is one."""
@@ -170,7 +171,7 @@ class Connection(asyncio.Protocol):
         self.deadline = self._hub.tick + (STALL_SECONDS if self._full else LINGER_SECONDS)
         self.leave_upstream()
         if not self._ended and self.transport.can_write_eof() and not self.transport.is_closing():
-            self.transport.resume_reading()
+            resume(self.transport)
             self.transport.write_eof()
         else:
             self.transport.close()

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from typing_extensions import override
 
+from specola.flow import pause, resume
 from specola.gateway.decisions import Lease
 from specola.gateway.frames import Frames
 from specola.records import Record
@@ -101,12 +102,12 @@ class End(asyncio.Protocol):
 
     @override
     def pause_writing(self) -> None:
-        self.other.transport.pause_reading()
+        pause(self.other.transport)
 
     @override
     def resume_writing(self) -> None:
         if not self.other.transport.is_closing():
-            self.other.transport.resume_reading()
+            resume(self.other.transport)
 
     @override
     def eof_received(self) -> bool:

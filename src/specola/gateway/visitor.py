@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
+from specola.flow import resume
 from specola.gateway.admission import Asked
 from specola.gateway.connection import Connection
 from specola.gateway.errand import Errand, task_is_away, web_is_away
@@ -274,7 +275,7 @@ class Visitor(Connection):
         self._stage = Stage.CLOSED
         self._hub.gone(self)
         self.bind(None, None)
-        self.transport.resume_reading()
+        resume(self.transport)
 
     def become_tunnel(self, passage: Passage, stream: Early | None) -> None:
         """Become a WebSocket joined to a stream; None: it could not be reached, which browsers only learn this way."""
@@ -356,6 +357,6 @@ class Visitor(Connection):
         if self._stage is not Stage.WAITING:
             return
         held, self._held = self._held, b""
-        self.transport.resume_reading()
+        resume(self.transport)
         if held:
             self._receive(held)

@@ -16,6 +16,7 @@ from specola.addresses import is_here
 from specola.computing.kubernetes.errors import ApiError
 from specola.computing.kubernetes.kubeconfig import Access, KubeconfigError
 from specola.computing.registries import AddressRefusedError, Reach
+from specola.flow import connect
 
 __all__ = ["Api", "Connection", "Query"]
 
@@ -156,11 +157,11 @@ class Api:
         parts = urlsplit(way.url)
         secure = parts.scheme == "https"
         async with asyncio.timeout(CONNECT):
-            reader, writer = await asyncio.open_connection(
-                parts.hostname,
-                parts.port,
-                ssl=self._trust if secure else None,
-                server_hostname=way.name if secure else None,
+            reader, writer = await connect(
+                parts.hostname or "",
+                parts.port or (443 if secure else 80),
+                tls=self._trust if secure else None,
+                name=way.name if secure else None,
                 limit=HEAD,
             )
         lines = [

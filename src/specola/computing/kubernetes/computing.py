@@ -223,7 +223,8 @@ class KubernetesComputing:
         where = listeners_on(told, port)
         if not where:
             raise ComputingUnreachableError(self.name, f"nothing listens on port {port} of the task")
-        return SessionStream(await Session.start(self._api, place, [HELPER, "nc", _near(where), str(port)]))
+        relay = await Session.start(self._api, place, [HELPER, "nc", _near(where), str(port)])
+        return SessionStream(relay, whole=True)
 
     async def _pods(self) -> dict[Handle, dict[str, Any]]:
         """Return all pods of this installation, by one list."""

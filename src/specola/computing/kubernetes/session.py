@@ -102,6 +102,11 @@ class Session:
                     return CHANNELS[frame.number], payload
         return Channel.OUTPUT, b""
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether its outputs were ended; without that, there may be more where the connection broke."""
+        return not self._open
+
     async def code(self) -> int | None:
         """Return its exit code once its outputs have ended; None: the connection broke before it was told."""
         while not self._told and await self._next() is not None:
@@ -164,16 +169,24 @@ class SessionStream:
     """A `Stream` over a command's input and output.
 
     The command has to keep its error output open: containerd ends its input as soon as either output ends.
+
+    Parameters
+    ----------
+    whole
+        Whether an end that the command did not make is an error.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, *, whole: bool = False) -> None:
         self._session = session
+        self._whole = whole
 
     async def read(self, most: int = MOST) -> bytes:
-        """Return up to `most` bytes of its output; empty at its end."""
+        """Return up to `most` bytes of its output; empty at its end. Raises ConnectionResetError: see `whole`."""
         channel, found = await self._session.read(most)
         while found and channel is not Channel.OUTPUT:
             channel, found = await self._session.read(most)
+        if not found and self._whole and not self._session.is_whole:
+            raise ConnectionResetError("the connection to the pod broke off")
         return found
 
     async def write(self, payload: bytes) -> None:
