@@ -31,7 +31,7 @@ of the [lab](../developer/lab.md) it starts each task, uses it, stops it, and lo
 """
 SAYS = f"""
 A number is the time in seconds from the request until the interface answered, all tasks of a row having been requested at the same moment. `{FIRST}` is how long
-one task before these took, on a place that had never had the image: it has 0.4 GB, and Apptainer converts it. `{FAILED}` is a cell that did not pass.
+one task before these took, on a place that had never had the image: it has 0.3 GB, and Apptainer converts it. `{FAILED}` is a cell that did not pass.
 
 """
 TOLD = """
