@@ -191,6 +191,12 @@ class AccountEngines:
             raise TaskNotRunningError
         return await self._engine(account).execute(name, command, terminal=terminal, environment=environment)
 
+    async def tell(self, handle: Handle, text: str) -> None:
+        """Show a line on the terminals of a container."""
+        account, name = _split(handle)
+        if account:
+            await self._engine(account).tell(name, text)
+
     async def files(self, handle: Handle) -> Stream:
         """Start the server of files in the container."""
         account, name = _split(handle)
