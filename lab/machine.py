@@ -30,6 +30,8 @@ SCRATCH = "/scratch"
 LOCAL = (SCRATCH, "/var/lib/containers")
 KINDS = ("mount", "uts", "ipc", "net", "pid")
 START_SECONDS, SERVICE_SECONDS, ANSWER_SECONDS = 30.0, 60.0, 10.0
+# A Kubernetes API server waits a minute for who watches it.
+END_SECONDS = 90.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,9 +252,7 @@ class Machine:
     def end(self, name: str) -> None:
         """Ask a program to end, and wait until it has."""
         self.signal(name, signal.SIGTERM)
-        wait_for(
-            f"The end of {name}", seconds=SERVICE_SECONDS, is_there=lambda: self.services().get(name, 0) is not None
-        )
+        wait_for(f"The end of {name}", seconds=END_SECONDS, is_there=lambda: self.services().get(name, 0) is not None)
 
     def services(self) -> dict[str, int | None]:
         """Return of each program that was started how it ended; None: it runs."""
