@@ -30,7 +30,7 @@ from specola.computing.engine.kernel import out_of_memory
 from specola.computing.engine.launching import Ground, Launcher
 from specola.computing.engine.names import TASK, Names
 from specola.computing.engine.networks import Networks, local_routes
-from specola.computing.engine.observing import Near, Sample, ended, listed, measured
+from specola.computing.engine.observing import Near, Sample, ended, halted, listed, measured
 from specola.computing.engine.placing import Parcel
 from specola.computing.engine.ports import Ports
 from specola.computing.engine.quirks import Memory, Quirks
@@ -158,15 +158,16 @@ class EngineComputing:
             raise ComputingUnreachableError(self.name, f"something changed meanwhile ({error})") from error
 
     async def observe(self, handles: Collection[Handle]) -> Mapping[Handle, Observation]:
-        """Look at all by one list; those that ended are inspected, all at the same time."""
+        """Look at all by one list; those that ended, or seem not to have begun, are inspected, all at the same time."""
         if not handles:
             return {}
         async with asking(self.name, seconds=self._settings.answer):
             near = await self._near()
             found = {Names.handle(one): one for one in await self._list()}
             seen = {one: listed(found[one], near=near) if one in found else Observation.forgotten() for one in handles}
-            over = [handle for handle, one in seen.items() if one.phase is Phase.ENDED]
-            return seen | dict(zip(over, await asyncio.gather(*map(self._ended, over)), strict=True))
+            closer = [handle for handle, one in seen.items() if one.phase in {Phase.ENDED, Phase.CREATED}]
+            told = await asyncio.gather(*(self._closer(one, seen[one]) for one in closer))
+            return seen | dict(zip(closer, told, strict=True))
 
     async def stop(self, handle: Handle, *, grace: timedelta) -> None:
         """Have its release's last command run in the container, ask its first process to end, wait, then kill."""
@@ -329,9 +330,11 @@ class EngineComputing:
         found: list[dict[str, Any]] = await self._engine.get("containers/json", {"all": "1", "filters": filters})
         return found
 
-    async def _ended(self, handle: Handle) -> Observation:
+    async def _closer(self, handle: Handle, seen: Observation) -> Observation:
         try:
             answer = await self._engine.docker.containers.container(handle).show()
+            if seen.phase is Phase.CREATED:
+                return halted(answer) or seen
             return await asyncio.to_thread(ended, answer, out_of_memory=out_of_memory)
         except DockerError as error:
             if is_missing(error):
