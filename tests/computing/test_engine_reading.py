@@ -11,9 +11,10 @@ from specola.clock import ManualClock
 from specola.computing.engine.frames import lines
 from specola.computing.engine.images import count
 from specola.computing.engine.kernel import out_of_memory
-from specola.computing.engine.observing import ended, measured
+from specola.computing.engine.observing import ended, halted, measured
 from specola.computing.kinds import Context, open_computing
 from specola.computing.locks import alone
+from specola.domain.computing import Phase
 from specola.domain.errors import InvalidError
 
 pytestmark = pytest.mark.anyio
@@ -85,6 +86,17 @@ def test_forced_end_is_told_from_running_out_of_memory(told: bool, kernel: bool,
     seen = ended({"Id": "abc", "State": state, "Config": {}}, out_of_memory=lambda _: kernel)
     assert (seen.exit_code, seen.reason, seen.ended) == (137, reason, None)
     assert seen.started == datetime(2026, 11, 22, 10, 0, 0, 500_000, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("finished", [NEVER, "2026-11-22T11:00:00Z"])
+def test_container_that_ran_when_its_machine_went_off_has_ended(finished: str) -> None:
+    # What Podman 4.3 says after the machine has started again: as of one that was made, but for its start.
+    state = {"Status": "created", "ExitCode": 0, "StartedAt": "2026-11-22T10:00:00.5Z", "FinishedAt": finished}
+    seen = halted({"State": state, "Config": {}})
+    assert seen is not None
+    assert (seen.phase, seen.exit_code, seen.reason) == (Phase.ENDED, None, "node_failed")
+    assert halted({"State": state | {"StartedAt": NEVER}}) is None
+    assert halted({"State": state | {"Status": "running"}}) is None
 
 
 def test_kernel_message_about_another_container_is_not_ours(tmp_path: Path) -> None:

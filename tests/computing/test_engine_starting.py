@@ -160,6 +160,17 @@ def test_what_an_engine_cannot_limit_by_its_own_word_or_by_a_start_is_a_finding(
     assert (learnt.limits_cpus, learnt.limits_memory, learnt.limits_processes) == (False, True, False)
 
 
+@pytest.mark.parametrize(("cgroup", "missing"), [("2", ()), ("1", ("cpu",))])
+def test_podman_is_not_believed_that_it_limits_nothing_on_cgroup_version_2(
+    cgroup: str, missing: tuple[str, ...]
+) -> None:
+    podman = {"Components": [{"Name": "Podman Engine"}]}
+    told = {"MemoryLimit": True, "PidsLimit": True, "CpuCfsQuota": False, "CgroupVersion": cgroup}
+    facts = Facts.read(podman, told)
+    assert facts.quirks == Quirks(no_controllers=missing)
+    assert facts.limits_cpus is not bool(missing)
+
+
 def test_other_refusals_are_no_quirk() -> None:
     assert lacking(DockerError(500, "executable file not found in $PATH: unknown"), Quirks()) is None
 

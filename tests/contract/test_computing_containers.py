@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from specola.computing.engine.config import EngineSettings
-from specola.computing.engine.quirks import Memory
+from specola.computing.engine.quirks import Memory, Quirks
 from specola.computing.engine.trial import TRIAL, image_archive
 from specola.domain.computing import Capability, HomeMount, Phase
 from specola.domain.errors import ComputingUnreachableError, LaunchError
@@ -318,6 +318,23 @@ async def test_probe_finds_out_how_containers_start_here_and_remembers_it(engine
         engine.context.data / "engines" / f"{engine.name}.json", EngineSettings.model_validate(engine.settings).address
     ).read()
     assert again == remembered
+
+
+async def test_probe_looks_again_for_what_was_missing_once(local_engine: EnginePlace) -> None:
+    memory = Memory(
+        local_engine.context.data / "engines" / f"{local_engine.name}.json",
+        EngineSettings.model_validate(local_engine.settings).address,
+    )
+    memory.write(Quirks(no_controllers=("cpu", "pids")))
+    probe = await local_engine.computing.probe(budget())
+    assert [one for one in probe.findings if one.code == "no_limits"] == []
+    remembered = memory.read()
+    assert remembered is not None
+    assert remembered.no_controllers == ()
+    handle = await local_engine.launch(local_engine.web())
+    config = (await local_engine.inspect(handle))["HostConfig"]
+    assert isinstance(config, dict)
+    assert config["PidsLimit"] > 0
 
 
 async def test_task_given_up_before_it_had_a_container_leaves_no_network(engine: EnginePlace) -> None:

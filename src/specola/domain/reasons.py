@@ -75,9 +75,7 @@ ENDS: Mapping[str, Reason] = dict(
             "It needed more memory than it was given, and was ended.",
             "Run it again with more memory.",
         ),
-        _ends(
-            EndReason.NODE_FAILED, "The machine it ran on failed.", "Run it again; it will be put on another machine."
-        ),
+        _ends(EndReason.NODE_FAILED, "The machine it ran on failed.", "Run it again; your home is kept."),
         _ends(
             EndReason.PREEMPTED,
             "It had to make room for others with a higher priority.",

@@ -5,6 +5,7 @@ import contextlib
 import json
 import math
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -29,10 +30,10 @@ from specola.computing.engine.kernel import out_of_memory
 from specola.computing.engine.launching import Ground, Launcher
 from specola.computing.engine.names import TASK, Names
 from specola.computing.engine.networks import Networks, local_routes
-from specola.computing.engine.observing import Near, Sample, ended, listed, measured
+from specola.computing.engine.observing import Near, Sample, ended, halted, listed, measured
 from specola.computing.engine.placing import Parcel
 from specola.computing.engine.ports import Ports
-from specola.computing.engine.quirks import Memory
+from specola.computing.engine.quirks import Memory, Quirks
 from specola.computing.engine.remote import Remote
 from specola.computing.engine.trial import run_trial
 from specola.computing.engine.volumes import Volumes
@@ -137,7 +138,7 @@ class EngineComputing:
             wall = self._firewall(facts)
             near = await wall.neighbours() if facts.protects(self._settings, wall) else ()
             complaint = await self._try(facts)
-            facts = facts.without(self._launcher.quirks)
+            facts = facts.without(await self._launcher.learnt())
             return await asyncio.to_thread(facts.probe, self._settings, wall, neighbours=near, complaint=complaint)
 
     async def launch(self, launch: Launch, *, report: Report, budget: Budget) -> Handle:
@@ -157,15 +158,16 @@ class EngineComputing:
             raise ComputingUnreachableError(self.name, f"something changed meanwhile ({error})") from error
 
     async def observe(self, handles: Collection[Handle]) -> Mapping[Handle, Observation]:
-        """Look at all by one list; those that ended are inspected, all at the same time."""
+        """Look at all by one list; those that ended, or seem not to have begun, are inspected, all at the same time."""
         if not handles:
             return {}
         async with asking(self.name, seconds=self._settings.answer):
             near = await self._near()
             found = {Names.handle(one): one for one in await self._list()}
             seen = {one: listed(found[one], near=near) if one in found else Observation.forgotten() for one in handles}
-            over = [handle for handle, one in seen.items() if one.phase is Phase.ENDED]
-            return seen | dict(zip(over, await asyncio.gather(*map(self._ended, over)), strict=True))
+            closer = [handle for handle, one in seen.items() if one.phase in {Phase.ENDED, Phase.CREATED}]
+            told = await asyncio.gather(*(self._closer(one, seen[one]) for one in closer))
+            return seen | dict(zip(closer, told, strict=True))
 
     async def stop(self, handle: Handle, *, grace: timedelta) -> None:
         """Have its release's last command run in the container, ask its first process to end, wait, then kill."""
@@ -284,21 +286,24 @@ class EngineComputing:
         return FileSession(await self._commands.start(handle, command, terminal=None, environment=environment))
 
     async def _try(self, facts: Facts) -> str:
-        """Run a trial container unless one has run here before; return what the engine complained of."""
+        """Run a trial container unless one has run here without limits missing; return what the engine complained of."""
         if not self._settings.helper.is_file():
             return ""
         name = f"specola-{self._names.installation}-trial"
         async with alone(self._locks / "trial"):
-            if await asyncio.to_thread(self._memory.read) is not None:
+            known = await asyncio.to_thread(self._memory.read)
+            # What was missing may have been delegated since.
+            if known is not None and not known.no_controllers:
                 return ""
             helper = await asyncio.to_thread(self._settings.helper.read_bytes)
             try:
-                quirks = await run_trial(self._engine, facts.quirks, helper=helper, machine=facts.machine, name=name)
+                quirks = facts.quirks | replace(known or Quirks(), no_controllers=())
+                quirks = await run_trial(self._engine, quirks, helper=helper, machine=facts.machine, name=name)
             except DockerError as error:
                 if error.status == NO_CONNECTION:
                     raise
                 return in_one_line(error.message)
-            self._launcher.learn(quirks)
+            await asyncio.to_thread(self._memory.write, quirks)
             return ""
 
     async def _learn(self) -> Facts:
@@ -325,9 +330,11 @@ class EngineComputing:
         found: list[dict[str, Any]] = await self._engine.get("containers/json", {"all": "1", "filters": filters})
         return found
 
-    async def _ended(self, handle: Handle) -> Observation:
+    async def _closer(self, handle: Handle, seen: Observation) -> Observation:
         try:
             answer = await self._engine.docker.containers.container(handle).show()
+            if seen.phase is Phase.CREATED:
+                return halted(answer) or seen
             return await asyncio.to_thread(ended, answer, out_of_memory=out_of_memory)
         except DockerError as error:
             if is_missing(error):

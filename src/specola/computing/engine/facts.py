@@ -59,17 +59,21 @@ class Facts:
         """Read the answers to `/version` and `/info`; the latter was asked for and answered `between` two moments."""
         names = {one.get("Name") for one in version.get("Components") or []}
         security = info.get("SecurityOptions") or []
+        is_podman = PODMAN in names
+        # On cgroup version 2 Podman looks for the files of version 1, and says that it cannot limit what it can:
+        # what it cannot is shown by the starts that it refuses.
+        silent = is_podman and str(info.get("CgroupVersion") or "") != "1"
         return cls(
-            product="podman" if PODMAN in names else "docker",
+            product="podman" if is_podman else "docker",
             version=str(version.get("Version") or ""),
             machine=architecture(str(version.get("Arch") or info.get("Architecture") or "")),
             cpus=int(info.get("NCPU") or 0),
             memory=int(info.get("MemTotal") or 0),
             rootless=bool(info.get("Rootless")) or any("rootless" in one for one in security),
             folder=Path(str(info.get("DockerRootDir") or "/")),
-            limits_memory=bool(info.get("MemoryLimit")),
-            limits_processes=bool(info.get("PidsLimit")),
-            limits_cpus=bool(info.get("CpuCfsQuota")),
+            limits_memory=silent or bool(info.get("MemoryLimit")),
+            limits_processes=silent or bool(info.get("PidsLimit")),
+            limits_cpus=silent or bool(info.get("CpuCfsQuota")),
             images=int(info["Images"]) if info.get("Images") is not None else None,
             skew=_skew(moment(info.get("SystemTime")), between),
         )

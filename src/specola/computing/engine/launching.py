@@ -97,8 +97,6 @@ class Launcher:
         self._processes = processes
         self._users = Users()
         self._memory = memory
-        self.quirks = memory.read() or Quirks()
-        """What starts that failed have shown of the machine."""
 
     async def launch(self, launch: Launch, *, ground: Ground, report: Report) -> Handle:
         """Start a task, or find it started.
@@ -112,10 +110,12 @@ class Launcher:
         if ground.facts.rootless:
             launch = lowered(launch)
         while True:
+            # Read anew each time: another process may have looked at the machine again.
+            quirks = ground.facts.quirks | await self.learnt()
             try:
-                return await self._attempt(launch, self.quirks | ground.facts.quirks, ground=ground, report=report)
+                return await self._attempt(launch, quirks, ground=ground, report=report)
             except _QuirkError as error:
-                self.learn(error.quirks)
+                await asyncio.to_thread(self._memory.write, await self.learnt() | error.quirks)
                 await self._delete(self._names.of(launch.task))
             except asyncio.CancelledError:
                 await asyncio.shield(self._abandon(launch.task))
@@ -152,10 +152,9 @@ class Launcher:
         await ground.protect()
         return name
 
-    def learn(self, quirks: Quirks) -> None:
-        """Start all further containers with these quirks too, in other processes as well."""
-        self.quirks |= quirks
-        self._memory.write(self.quirks)
+    async def learnt(self) -> Quirks:
+        """Return what starts that were refused have shown of the machine, to whichever process."""
+        return await asyncio.to_thread(self._memory.read) or Quirks()
 
     async def _abandon(self, task: TaskId) -> None:
         """Remove what a task that was given up before it had a container has: nobody would ever ask for it."""

@@ -8,8 +8,9 @@ from typing import Any
 
 from specola.computing.engine.names import ARCHITECTURE, PORTS
 from specola.domain.computing import Observation, Phase, Usage
+from specola.domain.reasons import EndReason
 
-__all__ = ["Near", "Sample", "ended", "listed", "measured", "moment", "own_address", "published"]
+__all__ = ["Near", "Sample", "ended", "halted", "listed", "measured", "moment", "own_address", "published"]
 
 # Podman says "configured" and "initialized" where Docker says "created"; both say "removing" and "dead" of remains.
 BEFORE = frozenset({"created", "configured", "initialized", "restarting"})
@@ -62,6 +63,28 @@ def ended(told: Mapping[str, Any], *, out_of_memory: Callable[[str], bool]) -> O
         reason=reason,
         sentence=sentence,
         started=moment(state.get("StartedAt")),
+        ended=moment(state.get("FinishedAt")),
+        image_id=_image_id(told.get("Image")),
+        architecture=labels.get(ARCHITECTURE) or None,
+    )
+
+
+def halted(told: Mapping[str, Any]) -> Observation | None:
+    """Read the inspection of a container that is listed as made and not started; None if that is what it is.
+
+    Podman says so too of a container that ran when its machine went off: what only lives until then, `/run`, is gone.
+    The moment of the start is kept.
+    """
+    state: Mapping[str, Any] = told.get("State") or {}
+    started = moment(state.get("StartedAt"))
+    if started is None or str(state.get("Status") or "").lower() not in {"created", "configured"}:
+        return None
+    labels = (told.get("Config") or {}).get("Labels") or {}
+    return Observation(
+        phase=Phase.ENDED,
+        reason=EndReason.NODE_FAILED.value,
+        sentence="The machine it ran on was restarted.",
+        started=started,
         ended=moment(state.get("FinishedAt")),
         image_id=_image_id(told.get("Image")),
         architecture=labels.get(ARCHITECTURE) or None,
