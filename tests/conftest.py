@@ -59,7 +59,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 CLUSTERS = "tests/matrix/|tests/contract/(test_slurm_|test_batch_|test_computing_kubernetes|.*\\[.*(slurm-|kubernetes))"
 TOGETHER = (
     CLUSTERS,
-    "tests/computing/batch/test_agent_on_node",
+    # All of one account on one host: what the former look for would be what the latter have.
+    "tests/computing/batch/test_agent_on_node|tests/contract/.*\\[.*(no-engine|jump|people)",
     "tests/e2e/test_elsewhere.py",
     "tests/e2e/",
     "tests/hosts/",
