@@ -40,7 +40,7 @@ from specola.worker.launching import launch_of
 from tests.support.harness import short_folder
 from tests.worker.records import task as record_of
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 MEBIBYTES = 192
 ECHO = Interface(name="echo", port=7, protocol=Protocol.TCP)

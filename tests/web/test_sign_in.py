@@ -8,7 +8,7 @@ from specola.services.people import Client
 from specola.web.visitors import local_path
 from tests.support.pages import SESSION, Pages, text_of
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 PASSWORD = "a long enough sentence"
 

@@ -5,7 +5,7 @@ import pytest
 from specola.domain.task import TaskState
 from tests.support.pages import Pages, read_until, text_of
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
 async def test_each_tab_shows_its_part_and_its_command(pages: Pages) -> None:
